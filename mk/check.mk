@@ -1,0 +1,18 @@
+# Tests.  check-fast: unit tests and test/fast, no VM, in seconds.
+# check: those and test/vm, one after another, on real guests.
+
+bats_fast := $(sort $(wildcard test/fast/*.bats))
+bats_vm   := $(sort $(wildcard test/vm/*.bats))
+test_env  = PATH=$(CURDIR)/$B/bin:$$PATH VMPIPE_BUILD=$(CURDIR)/$B \
+	BATS_LIB_PATH=$(CURDIR)/test/lib
+
+.PHONY: check check-all check-fast
+check: deps
+	+@$(MAKE) --no-print-directory check-all
+
+check-fast: all tests
+	@$(test_env) test/run --jobs 2 $(unit) $(bats_fast)
+
+check-all: all tests guests
+	@$(test_env) test/run --jobs 2 $(unit) $(bats_fast) \
+	    --jobs 1 $(bats_vm)
