@@ -61,7 +61,7 @@ guests:
 # Packages first, in a make of its own: the libraries' flags are asked of
 # pkg-config when a recipe needs them, which is after tools/deps has run.
 deps:
-	@if [ -x tools/deps ]; then tools/deps; fi
+	@tools/deps $(DEPS)
 
 # --- compile, archive, link ---------------------------------------------------
 

@@ -7,6 +7,7 @@ test_env  = PATH=$(CURDIR)/$B/bin:$$PATH VMPIPE_BUILD=$(CURDIR)/$B \
 	BATS_LIB_PATH=$(CURDIR)/test/lib
 
 .PHONY: check check-all check-fast
+check: DEPS := check
 check: deps
 	+@$(MAKE) --no-print-directory check-all
 
