@@ -1,0 +1,51 @@
+/*
+ * output.h - records on stdout: JSON Lines for a program, a table for a person.
+ *
+ * -o a,b.c picks members by path (JSON Lines hold only those; "-o help" lists
+ * the known ones), -H is tab-separated without a header (tabs, newlines and
+ * backslashes escaped as \t \n \\, "-" where absent), -p exact numbers.  A
+ * table goes through libsmartcols, text made safe for the terminal.
+ */
+#ifndef VM_RECORD_OUTPUT_H
+#define VM_RECORD_OUTPUT_H
+
+#include "lib/base/cli.h"
+#include "lib/record/record.h"
+
+struct vm_output_field {
+	const char *path;	/* "image.alias" */
+	const char *title;	/* "IMAGE"; NULL: derived from the path */
+	bool size;		/* bytes: shown as 1.5G unless -p */
+	const char *help;
+};
+
+struct vm_output {
+	const struct vm_output_field *known;	/* ends with all-zero */
+	const char *fields;	/* default for a table: "name,state,..." */
+	bool table_always;	/* vmls, vmdoctor: JSON only with --json */
+};
+
+/*
+ * Write them all, in order, without "private" members; failed records are
+ * written too.  "-o help" is for the command to ask before it works:
+ * vm_output_help() prints and returns true.
+ */
+int vm_output_write(const struct vm_output *output,
+    const struct vm_cli_values *values, const struct vm_records *records,
+    struct vm_error *err) VM_MUST_CHECK;
+bool vm_output_help(const struct vm_output *output,
+    const struct vm_cli_values *values);
+
+/*
+ * What the pipe's commands do at their end: write the records, note every
+ * failure of `tool` (and 1 when failures only came in), print each failure of
+ * this tool once on stderr.
+ */
+int vm_output_finish(const struct vm_output *output,
+    const struct vm_cli_values *values, const char *tool,
+    const struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
+
+/* The fields of the pipe's records, shared by its commands. */
+extern const struct vm_output vm_output_pipe;
+
+#endif

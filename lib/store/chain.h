@@ -1,0 +1,48 @@
+/*
+ * chain.h - what a clone points at: an image, or a layer on it.
+ *
+ * A layer is layers/<key>/: <key>.qcow2 (0444), hard links to the rest of its
+ * chain, layer.json {"key","base":ID or KEY,"image":ID,"operations","layout",
+ * "virtual_size",...}.  A clone hard-links every file of the chain into its own
+ * directory, so that backing names are relative and nothing can vanish.
+ */
+#ifndef VM_STORE_CHAIN_H
+#define VM_STORE_CHAIN_H
+
+#include "lib/adapt/json.h"
+#include "lib/store/publish.h"
+#include "lib/store/store.h"
+
+#define VM_CHAIN_MAX 16
+
+struct vm_chain_file {
+	char name[80];			/* "<key>.qcow2", "<id>.raw" */
+	bool is_raw;			/* else qcow2 */
+};
+
+struct vm_chain {
+	int dir_fd;			/* where the files are */
+	char image_id[80];		/* the master at the bottom */
+	char layer_key[80];		/* the top layer, or "" */
+	uint64_t virtual_size;		/* of the top file */
+	struct vm_chain_file files[VM_CHAIN_MAX];	/* top first */
+	size_t count;
+};
+
+/* Of an image, or of a layer; checked as by vm_image_load(). */
+int vm_chain_open_image(struct vm_store *store, const char *id,
+    struct vm_chain *chain, struct vm_error *err) VM_MUST_CHECK;
+int vm_chain_open_layer(struct vm_store *store, const char *key,
+    struct vm_chain *chain, struct vm_error *err) VM_MUST_CHECK;
+void vm_chain_close(struct vm_chain *chain);
+#define VM_CLEAN_CHAIN VM_CLEAN(vm_chain_close)
+
+/* Hard-link all of it into an object being built. */
+int vm_chain_link(const struct vm_chain *chain, struct vm_publish *publish,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* layer.json, or NULL with VM_E_NO_INPUT "layer_not_found". */
+struct vm_json *vm_chain_load_layer(struct vm_store *store, const char *key,
+    struct vm_error *err) VM_MUST_CHECK;
+
+#endif

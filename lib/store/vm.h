@@ -1,0 +1,58 @@
+/*
+ * vm.h - VMs in vms/<name>/ and their vm.json.
+ *
+ * A VM's lock is its correctness: whoever changes, starts or removes it holds
+ * vms/<name>/lock exclusively; the QEMU that runs it inherits the descriptor,
+ * so "the lock is held" means "busy or running".  The lock file is hard-linked
+ * into every replacement of the directory.
+ *
+ * In vm.json paths are relative to the VM's directory; loading makes them
+ * absolute.  "private" is loaded only where asked for.
+ */
+#ifndef VM_STORE_VM_H
+#define VM_STORE_VM_H
+
+#include "lib/adapt/json.h"
+#include "lib/store/lock.h"
+#include "lib/store/publish.h"
+#include "lib/store/store.h"
+
+/* vm.json as a record; VM_E_NO_INPUT "vm_not_found" (hint: vmls). */
+struct vm_json *vm_vm_load(struct vm_store *store, const char *name,
+    bool with_private, struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * Replace vm.json (0600) with this record, paths made relative.  A record
+ * without "private" keeps what was stored; the caller holds the lock.
+ */
+int vm_vm_save(struct vm_store *store, const struct vm_json *record,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* The bytes of vm.json for an object still being built (paths relative). */
+int vm_vm_format(const struct vm_json *record, struct vm_buf *out,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* Lock it; VM_E_TRY_AGAIN "in_use" when it runs or is worked on. */
+int vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* 1: its lock is held (running or being worked on), 0: free, -1: error. */
+int vm_vm_is_busy(struct vm_store *store, const char *name,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * Does the record agree with the store in its facts (name, uuid, image id,
+ * disks)?  VM_E_EXISTS "stale_record" with what differs.
+ */
+int vm_vm_check_facts(const struct vm_json *stored,
+    const struct vm_json *record, struct vm_error *err) VM_MUST_CHECK;
+
+/* vm_input_resolve: context is the store. */
+struct vm_json *vm_vm_resolve(void *store, const char *name,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* {"db":["10.0.0.1",...],...}: known addresses by role of one service. */
+struct vm_json *vm_vm_addresses(struct vm_store *store, const char *service,
+    struct vm_error *err) VM_MUST_CHECK;
+
+#endif
