@@ -4,7 +4,8 @@
 # the working directory and HOME) and an empty store ($VMPIPE_ROOT).
 # RUN='valgrind -q --error-exitcode=99' (or strace, ...) goes in front of every
 # command of ours, in pipes too.
-# shellcheck shell=bash disable=SC2154 # $output, $stderr, $status are bats's
+# shellcheck shell=bash disable=SC2154,SC2034
+# ($output, $stderr and $status are bats's; $url and others are for the cases)
 
 bats_require_minimum_version 1.5.0
 top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
