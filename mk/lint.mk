@@ -42,7 +42,7 @@ $B/lint/analyzer/%.c.ok: %.c $B/%.o
 $B/lint/shell/%.ok: %
 	$(call checked,SH  ,shellcheck -x $(if $(filter %.bats,$<),$(not_bats)) $<)
 # In bats files: helpers set variables; each case is a subshell of its own.
-not_bats := -e SC2154$(,)SC2030$(,)SC2031
+not_bats = -e SC2154$(,)SC2030$(,)SC2031
 $B/lint/man/%.ok: %
 	$(call checked,MAN ,mandoc -T lint -W style $<)
 
