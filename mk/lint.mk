@@ -43,8 +43,8 @@ $B/lint/shell/%.ok: %
 	$(call checked,SH  ,shellcheck -x $(if $(filter %.bats,$<),$(not_bats)) $<)
 # In bats files: helpers set variables; each case is a subshell of its own.
 not_bats = -e SC2154$(,)SC2030$(,)SC2031
-$B/lint/man/%.ok: %
-	$(call checked,MAN ,mandoc -T lint -W style $<)
+$B/lint/man/%.ok: % $(man)
+	$(call checked,MAN ,tools/lint/man $<)
 
 $(lint_rules:%=lint-%): lint-%:
 	@tools/lint/$*

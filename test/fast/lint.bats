@@ -141,3 +141,27 @@ fake_command()
 	status_is 1 "$top/tools/lint/usage" b
 	out_has 'completion invents --roof'
 }
+
+@test "man: a page without a section, or that refers to none of ours" {
+	requires mandoc
+	mkdir man
+	cp "$top/man/vmpipe.7" man/vmx.7
+	sed -nE 's/^\.(It )?Xr (vm[a-z-]*) ([0-9]).*/man\/\2.\3/p' man/vmx.7 |
+	    xargs touch
+	status_is 0 "$top/tools/lint/man" man/vmx.7
+	sed -i '/^\.Sh FILES/d; s/^\.Os/.Xr vmy 1\n&/' man/vmx.7
+	status_is 1 "$top/tools/lint/man" man/vmx.7
+	out_has 'man/vmx.7: no section FILES'
+	out_has 'refers to vmy(1)'
+	out_has 'man/vmx.7: mandoc: '
+}
+
+@test "format: indentation by spaces, but tab stops before comments" {
+	requires clang-format
+	cp "$top/.clang-format" .
+	printf 'struct x {\n\tint a;\t\t/* x */\n\tchar *bcd;\t/* y */\n};\n' >a.h
+	status_is 0 "$top/tools/lint/format" a.h
+	printf 'struct x {\n    int a;\n};\n' >a.h
+	status_is 1 "$top/tools/lint/format" a.h
+	out_has '-    int a;'
+}
