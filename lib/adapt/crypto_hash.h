@@ -13,7 +13,7 @@
 
 enum vm_hash_type { VM_HASH_SHA256, VM_HASH_SHA512 };
 
-#define VM_HASH_SHA256_HEX 65	/* 64 digits and the NUL */
+#define VM_HASH_SHA256_HEX 65 /* 64 digits and the NUL */
 #define VM_HASH_MAX_HEX 129
 
 struct vm_hash;

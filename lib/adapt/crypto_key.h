@@ -14,8 +14,8 @@
 #define VM_KEY_PRIVATE_TEXT 640
 
 /* A fresh key pair; comment is at most 64 bytes. */
-int vm_key_make_ed25519(const char *comment, char public_text[VM_KEY_PUBLIC_TEXT],
-    char private_text[VM_KEY_PRIVATE_TEXT], struct vm_error *err)
-    VM_MUST_CHECK;
+int vm_key_make_ed25519(const char *comment,
+    char public_text[VM_KEY_PUBLIC_TEXT],
+    char private_text[VM_KEY_PRIVATE_TEXT], struct vm_error *err) VM_MUST_CHECK;
 
 #endif

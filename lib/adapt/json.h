@@ -23,7 +23,7 @@
 struct vm_json;
 
 enum vm_json_type {
-	VM_JSON_NONE,		/* a NULL pointer */
+	VM_JSON_NONE, /* a NULL pointer */
 	VM_JSON_NULL,
 	VM_JSON_BOOL,
 	VM_JSON_INT,
@@ -59,7 +59,7 @@ struct vm_json *vm_json_new_int(int64_t number);
 struct vm_json *vm_json_new_real(double number);
 struct vm_json *vm_json_new_bool(bool value);
 struct vm_json *vm_json_new_null(void);
-struct vm_json *vm_json_copy(const struct vm_json *json);	/* deep */
+struct vm_json *vm_json_copy(const struct vm_json *json); /* deep */
 
 enum vm_json_type vm_json_type(const struct vm_json *json);
 bool vm_json_is_equal(const struct vm_json *a, const struct vm_json *b);
@@ -71,9 +71,8 @@ const char *vm_json_string(const struct vm_json *json, const char *path,
 int64_t vm_json_int(const struct vm_json *json, const char *path,
     int64_t otherwise);
 double vm_json_real(const struct vm_json *json, const char *path,
-    double otherwise);		/* also of an integer */
-bool vm_json_bool(const struct vm_json *json, const char *path,
-    bool otherwise);
+    double otherwise); /* also of an integer */
+bool vm_json_bool(const struct vm_json *json, const char *path, bool otherwise);
 
 /* The value itself ("" as path does not exist): of a string, or NULL. */
 const char *vm_json_text(const struct vm_json *json);

@@ -17,9 +17,9 @@
 
 struct vm_buf {
 	char *data;
-	size_t len;		/* bytes in use */
-	size_t cap;		/* bytes allocated */
-	size_t max;		/* largest len allowed; 0: the default */
+	size_t len; /* bytes in use */
+	size_t cap; /* bytes allocated */
+	size_t max; /* largest len allowed; 0: the default */
 };
 
 /* Append; VM_E_SYSTEM "no_memory" or VM_E_DATA "too_large", buffer unchanged. */

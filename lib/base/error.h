@@ -22,27 +22,27 @@
 /* The values are the exit statuses of sysexits.h; 1 is "several of them". */
 enum vm_kind {
 	VM_OK = 0,
-	VM_E_MIXED = 1,		/* failures of different kinds */
-	VM_E_USAGE = 64,	/* the command line */
-	VM_E_DATA = 65,		/* bad input data: manifest, image, digest */
-	VM_E_NO_INPUT = 66,	/* an input is missing */
-	VM_E_UNAVAILABLE = 69,	/* a host, server or hypervisor; retry */
-	VM_E_BUG = 70,		/* our own fault */
-	VM_E_SYSTEM = 71,	/* memory, descriptors, processes, links */
-	VM_E_EXISTS = 73,	/* there already, and different */
-	VM_E_IO = 74,		/* disk full, read or write error */
-	VM_E_TRY_AGAIN = 75,	/* lock held or time-out; retry */
-	VM_E_PROTOCOL = 76,	/* the other side speaks nonsense */
-	VM_E_DENIED = 77,	/* not permitted, not trusted */
-	VM_E_CONFIG = 78,	/* configuration, version */
-	VM_E_INTERRUPTED = 130	/* SIGINT, SIGTERM or SIGHUP */
+	VM_E_MIXED = 1,	       /* failures of different kinds */
+	VM_E_USAGE = 64,       /* the command line */
+	VM_E_DATA = 65,	       /* bad input data: manifest, image, digest */
+	VM_E_NO_INPUT = 66,    /* an input is missing */
+	VM_E_UNAVAILABLE = 69, /* a host, server or hypervisor; retry */
+	VM_E_BUG = 70,	       /* our own fault */
+	VM_E_SYSTEM = 71,      /* memory, descriptors, processes, links */
+	VM_E_EXISTS = 73,      /* there already, and different */
+	VM_E_IO = 74,	       /* disk full, read or write error */
+	VM_E_TRY_AGAIN = 75,   /* lock held or time-out; retry */
+	VM_E_PROTOCOL = 76,    /* the other side speaks nonsense */
+	VM_E_DENIED = 77,      /* not permitted, not trusted */
+	VM_E_CONFIG = 78,      /* configuration, version */
+	VM_E_INTERRUPTED = 130 /* SIGINT, SIGTERM or SIGHUP */
 };
 
 struct vm_error {
 	enum vm_kind kind;
-	char code[40];		/* stable word: "digest_mismatch" */
-	char message[1024];	/* "subject: what: cause", one line */
-	char hint[512];		/* the next command to type, or empty */
+	char code[40];	    /* stable word: "digest_mismatch" */
+	char message[1024]; /* "subject: what: cause", one line */
+	char hint[512];	    /* the next command to type, or empty */
 };
 
 /*

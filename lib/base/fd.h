@@ -45,7 +45,7 @@ int vm_fd_open_regular(int dirfd, const char *path, struct vm_error *err)
     VM_MUST_CHECK;
 
 /* Read a small file as a whole (not following a last symbolic link). */
-int vm_fd_read_file(int dirfd, const char *path, size_t max,
-    struct vm_buf *buf, struct vm_error *err) VM_MUST_CHECK;
+int vm_fd_read_file(int dirfd, const char *path, size_t max, struct vm_buf *buf,
+    struct vm_error *err) VM_MUST_CHECK;
 
 #endif

@@ -12,10 +12,10 @@
 #include "lib/base/error.h"
 
 enum vm_log_level {
-	VM_LOG_ERROR = -1,	/* -q: nothing else */
-	VM_LOG_WARN = 0,	/* the default */
-	VM_LOG_INFO = 1,	/* -v: what is being done */
-	VM_LOG_DEBUG = 2	/* -vv */
+	VM_LOG_ERROR = -1, /* -q: nothing else */
+	VM_LOG_WARN = 0,   /* the default */
+	VM_LOG_INFO = 1,   /* -v: what is being done */
+	VM_LOG_DEBUG = 2   /* -vv */
 };
 
 /* name is kept, not copied. */

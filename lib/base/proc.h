@@ -20,28 +20,28 @@
 #include "lib/base/error.h"
 
 struct vm_proc_options {
-	const char *const *argv;	/* NULL-terminated; argv[0] by PATH */
-	const char *const *env;		/* "NAME=value" added; may be NULL */
-	int stdin_fd;			/* -1: /dev/null */
-	int stdout_fd;			/* -1: captured (run) or /dev/null */
-	int stderr_fd;			/* -1: captured (run) or /dev/null */
-	const int *keep_fds;		/* passed on as they are, or NULL */
+	const char *const *argv; /* NULL-terminated; argv[0] by PATH */
+	const char *const *env;	 /* "NAME=value" added; may be NULL */
+	int stdin_fd;		 /* -1: /dev/null */
+	int stdout_fd;		 /* -1: captured (run) or /dev/null */
+	int stderr_fd;		 /* -1: captured (run) or /dev/null */
+	const int *keep_fds;	 /* passed on as they are, or NULL */
 	size_t keep_count;
-	uint64_t timeout_ms;		/* 0: none */
-	size_t output_max;		/* cap for captured stdout; 0: 1 MiB */
-	uint64_t limit_address_bytes;	/* RLIMIT_AS; 0: none */
-	uint64_t limit_cpu_s;		/* RLIMIT_CPU; 0: none */
-	uint64_t limit_file_bytes;	/* RLIMIT_FSIZE; 0: none */
+	uint64_t timeout_ms;	      /* 0: none */
+	size_t output_max;	      /* cap for captured stdout; 0: 1 MiB */
+	uint64_t limit_address_bytes; /* RLIMIT_AS; 0: none */
+	uint64_t limit_cpu_s;	      /* RLIMIT_CPU; 0: none */
+	uint64_t limit_file_bytes;    /* RLIMIT_FSIZE; 0: none */
 	/* runs in the child just before exec, async-signal-safe; -1 stops it */
 	int (*prepare)(void *arg);
 	void *prepare_arg;
-	bool detach;			/* a session of its own, outlives us */
+	bool detach; /* a session of its own, outlives us */
 };
 
 struct vm_proc_result {
-	struct vm_buf out;		/* captured stdout */
-	struct vm_buf err;		/* the last 64 KiB of stderr */
-	int status;			/* exit status; 128 + n for signal n */
+	struct vm_buf out; /* captured stdout */
+	struct vm_buf err; /* the last 64 KiB of stderr */
+	int status;	   /* exit status; 128 + n for signal n */
 	bool timed_out;
 };
 

@@ -14,11 +14,11 @@
 #include "lib/base/error.h"
 
 struct vm_qcow2_options {
-	uint64_t virtual_size;		/* bytes, a multiple of 512 */
-	unsigned cluster_bits;		/* 9..21; 0: 16 */
+	uint64_t virtual_size; /* bytes, a multiple of 512 */
+	unsigned cluster_bits; /* 9..21; 0: 16 */
 	bool lazy_refcounts;
-	const char *backing_file;	/* relative name; no ':'; at most 1023 */
-	const char *backing_format;	/* "raw" or "qcow2" */
+	const char *backing_file;   /* relative name; no ':'; at most 1023 */
+	const char *backing_format; /* "raw" or "qcow2" */
 };
 
 /* Write it to fd (empty, at 0).  VM_E_USAGE for options out of range. */

@@ -17,9 +17,9 @@
 #include "lib/store/store.h"
 
 struct vm_accel {
-	bool kvm;		/* else tcg */
-	char reason[256];	/* why not, one line */
-	bool fresh;		/* found out just now: the caller may warn */
+	bool kvm;	  /* else tcg */
+	char reason[256]; /* why not, one line */
+	bool fresh;	  /* found out just now: the caller may warn */
 };
 
 /* VM_E_UNAVAILABLE "no_qemu" when there is no qemu-system-x86_64. */

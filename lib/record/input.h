@@ -28,11 +28,11 @@ typedef struct vm_json *vm_input_resolve(void *context, const char *name,
     struct vm_error *err);
 
 struct vm_input {
-	int fd;				/* usually 0 */
-	char **operands;		/* names; then fd is not read */
+	int fd;		 /* usually 0 */
+	char **operands; /* names; then fd is not read */
 	size_t operand_count;
-	bool allow_empty;		/* -r; else none: VM_E_NO_INPUT */
-	vm_input_resolve *resolve;	/* NULL: names are not accepted */
+	bool allow_empty;	   /* -r; else none: VM_E_NO_INPUT */
+	vm_input_resolve *resolve; /* NULL: names are not accepted */
 	void *context;
 };
 

@@ -13,12 +13,12 @@
 #include "lib/adapt/json.h"
 #include "lib/base/error.h"
 
-#define VM_MANIFEST_MAX ((size_t)4 << 20)	/* bytes */
+#define VM_MANIFEST_MAX ((size_t)4 << 20) /* bytes */
 
 struct vm_manifest {
-	struct vm_json *json;	/* {"vmpipe":1,"service":...,"roles":{...}} */
-	char *path;		/* as given, "<stdin>" for "-" */
-	char *directory;	/* that relative paths are meant from */
+	struct vm_json *json; /* {"vmpipe":1,"service":...,"roles":{...}} */
+	char *path;	      /* as given, "<stdin>" for "-" */
+	char *directory;      /* that relative paths are meant from */
 };
 
 /*

@@ -13,16 +13,16 @@
 #include "lib/record/record.h"
 
 struct vm_output_field {
-	const char *path;	/* "image.alias" */
-	const char *title;	/* "IMAGE"; NULL: derived from the path */
-	bool size;		/* bytes: shown as 1.5G unless -p */
+	const char *path;  /* "image.alias" */
+	const char *title; /* "IMAGE"; NULL: derived from the path */
+	bool size;	   /* bytes: shown as 1.5G unless -p */
 	const char *help;
 };
 
 struct vm_output {
-	const struct vm_output_field *known;	/* ends with all-zero */
-	const char *fields;	/* default for a table: "name,state,..." */
-	bool table_always;	/* vmls, vmdoctor: JSON only with --json */
+	const struct vm_output_field *known; /* ends with all-zero */
+	const char *fields; /* default for a table: "name,state,..." */
+	bool table_always;  /* vmls, vmdoctor: JSON only with --json */
 };
 
 /*

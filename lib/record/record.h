@@ -33,7 +33,7 @@
 #include "lib/adapt/json.h"
 #include "lib/base/error.h"
 
-#define VM_RECORD_MAX ((size_t)1 << 20)	/* bytes in one line */
+#define VM_RECORD_MAX ((size_t)1 << 20) /* bytes in one line */
 #define VM_NAME_MAX 63
 
 /* A list that owns its records; all-zero is empty. */
@@ -72,11 +72,10 @@ int vm_record_fail(struct vm_json *record, const char *tool,
     const struct vm_error *failure, struct vm_error *err) VM_MUST_CHECK;
 
 /* Set state and, with ms >= 0, timing_ms.<phase>. */
-int vm_record_step(struct vm_json *record, const char *state,
-    const char *phase, long long ms, struct vm_error *err) VM_MUST_CHECK;
+int vm_record_step(struct vm_json *record, const char *state, const char *phase,
+    long long ms, struct vm_error *err) VM_MUST_CHECK;
 
 /* [a-z0-9][a-z0-9-]{0,62}; VM_E_USAGE "bad_name", message shows it escaped. */
-int vm_record_check_name(const char *name, struct vm_error *err)
-    VM_MUST_CHECK;
+int vm_record_check_name(const char *name, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

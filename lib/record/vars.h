@@ -13,8 +13,8 @@
 #include "lib/base/error.h"
 
 struct vm_vars {
-	const struct vm_json *record;	/* a VM record (index, identity ...) */
-	const struct vm_json *roles;	/* {"db":["10.0.0.1"]} or NULL */
+	const struct vm_json *record; /* a VM record (index, identity ...) */
+	const struct vm_json *roles;  /* {"db":["10.0.0.1"]} or NULL */
 	bool allow_env;
 };
 

@@ -16,16 +16,16 @@
 #define VM_CHAIN_MAX 16
 
 struct vm_chain_file {
-	char name[80];			/* "<key>.qcow2", "<id>.raw" */
-	bool is_raw;			/* else qcow2 */
+	char name[80]; /* "<key>.qcow2", "<id>.raw" */
+	bool is_raw;   /* else qcow2 */
 };
 
 struct vm_chain {
-	int dir_fd;			/* where the files are */
-	char image_id[80];		/* the master at the bottom */
-	char layer_key[80];		/* the top layer, or "" */
-	uint64_t virtual_size;		/* of the top file */
-	struct vm_chain_file files[VM_CHAIN_MAX];	/* top first */
+	int dir_fd;				  /* where the files are */
+	char image_id[80];			  /* the master at the bottom */
+	char layer_key[80];			  /* the top layer, or "" */
+	uint64_t virtual_size;			  /* of the top file */
+	struct vm_chain_file files[VM_CHAIN_MAX]; /* top first */
 	size_t count;
 };
 

@@ -15,7 +15,7 @@ int vm_file_import(struct vm_store *store, int dirfd, const char *path,
     char hex[VM_HASH_SHA256_HEX], struct vm_error *err) VM_MUST_CHECK;
 
 /* Open for reading; VM_E_NO_INPUT "file_not_found". */
-int vm_file_open(struct vm_store *store, const char *hex,
-    struct vm_error *err) VM_MUST_CHECK;
+int vm_file_open(struct vm_store *store, const char *hex, struct vm_error *err)
+    VM_MUST_CHECK;
 
 #endif

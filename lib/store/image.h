@@ -16,7 +16,7 @@
 #include "lib/store/publish.h"
 #include "lib/store/store.h"
 
-#define VM_IMAGE_ID 65		/* 64 hex digits and the NUL; "-N" may follow */
+#define VM_IMAGE_ID 65 /* 64 hex digits and the NUL; "-N" may follow */
 #define VM_IMAGE_CHUNK ((uint64_t)4 << 20)
 
 /*

@@ -32,9 +32,9 @@
 /* An object being built. */
 struct vm_publish {
 	struct vm_store *store;
-	int dir_fd;		/* tmp/<random>, open and locked; -1: none */
-	char name[32];		/* <random> */
-	bool durable;		/* false: --no-sync */
+	int dir_fd;    /* tmp/<random>, open and locked; -1: none */
+	char name[32]; /* <random> */
+	bool durable;  /* false: --no-sync */
 };
 
 /* Begin; *publish is overwritten.  The directory is empty, mode 0750. */
@@ -64,19 +64,18 @@ int vm_publish_seal(struct vm_publish *publish, int fd, mode_t mode,
  * trash/ (keep) or removed.  On success *publish is empty.
  */
 enum vm_publish_mode {
-	VM_PUBLISH_NEW,			/* RENAME_NOREPLACE */
-	VM_PUBLISH_REPLACE,		/* exchange, old one removed */
-	VM_PUBLISH_REPLACE_KEEP		/* exchange, old one to trash/ */
+	VM_PUBLISH_NEW,		/* RENAME_NOREPLACE */
+	VM_PUBLISH_REPLACE,	/* exchange, old one removed */
+	VM_PUBLISH_REPLACE_KEEP /* exchange, old one to trash/ */
 };
 int vm_publish_commit(struct vm_publish *publish, enum vm_store_dir dir,
     const char *name, enum vm_publish_mode mode, struct vm_error *err)
     VM_MUST_CHECK;
 
 /* Many at once: results[i] says what became of each; -1 when none could be. */
-int vm_publish_commit_all(struct vm_publish *publishes,
-    enum vm_store_dir dir, const char *const *names, enum vm_publish_mode mode,
-    struct vm_error *results, size_t count, struct vm_error *err)
-    VM_MUST_CHECK;
+int vm_publish_commit_all(struct vm_publish *publishes, enum vm_store_dir dir,
+    const char *const *names, enum vm_publish_mode mode,
+    struct vm_error *results, size_t count, struct vm_error *err) VM_MUST_CHECK;
 
 /* Remove what was built; safe on an empty one. */
 void vm_publish_abort(struct vm_publish *publish);
@@ -95,8 +94,8 @@ int vm_publish_tmpfile(struct vm_store *store, enum vm_store_dir dir,
     struct vm_error *err) VM_MUST_CHECK;
 /* ... and its publication (fsync, mode, linkat NOREPLACE, parent fsync). */
 int vm_publish_tmpfile_commit(struct vm_store *store, int fd,
-    enum vm_store_dir dir, const char *name, mode_t mode,
-    struct vm_error *err) VM_MUST_CHECK;
+    enum vm_store_dir dir, const char *name, mode_t mode, struct vm_error *err)
+    VM_MUST_CHECK;
 
 /* Move dir/name to trash/<name>.<n>; *trash_name (caller's, may be NULL). */
 int vm_publish_trash(struct vm_store *store, enum vm_store_dir dir,

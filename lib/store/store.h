@@ -31,9 +31,9 @@ enum vm_store_dir {
 };
 
 struct vm_store {
-	char *root;			/* absolute, resolved */
+	char *root; /* absolute, resolved */
 	int root_fd;
-	int fds[VM_STORE_DIRS];		/* open directories */
+	int fds[VM_STORE_DIRS]; /* open directories */
 };
 
 /*
@@ -46,7 +46,7 @@ struct vm_store {
  */
 struct vm_store *vm_store_open(const char *root, bool create,
     struct vm_error *err) VM_MUST_CHECK;
-void vm_store_close(struct vm_store *store);	/* NULL is fine */
+void vm_store_close(struct vm_store *store); /* NULL is fine */
 void vm_store_clean(struct vm_store **store);
 #define VM_CLEAN_STORE VM_CLEAN(vm_store_clean)
 
