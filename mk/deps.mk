@@ -18,7 +18,8 @@ adapt_src := $(filter lib/adapt/%,$(lib_src))
 module    = $(firstword $(subst _, ,$(basename $(notdir $(1)))))
 packages  := $(sort $(foreach s,$(adapt_src),$(PKG_$(call module,$s))))
 
-pkgconf = $(shell pkg-config $(1) || echo -DMISSING_PACKAGE_run_tools/deps)
+pkgconf = $(or $(shell pkg-config $(1) && echo ' '),$(error pkg-config $(1) \
+	fails; type: tools/deps build))
 module_cflags = $(if $(filter lib/adapt/%,$(1)),$(if \
 	$(PKG_$(call module,$(1))),$(call pkgconf,--cflags \
 	$(PKG_$(call module,$(1))))))

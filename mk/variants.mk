@@ -9,6 +9,14 @@ ifeq ($(VARIANT),cov)
 VARIANT_CFLAGS  := -O0 -U_FORTIFY_SOURCE --coverage
 VARIANT_LDFLAGS := --coverage
 endif
+ifeq ($(VARIANT),fuzz)
+CC     := clang
+WERROR :=
+VARIANT_CFLAGS  := -O1 -U_FORTIFY_SOURCE -w \
+	-fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined
+VARIANT_LDFLAGS := -fsanitize=address,undefined
+endif
 
 .PHONY: asan cov
 asan:
@@ -22,3 +30,26 @@ cov-report:
 	@cd $B && for o in $(lib_obj:$B/%=%); do gcov -n -o "$$o" "$$o"; done \
 	    2>/dev/null | awk -F"[':%]" '/^File .lib\// { f = $$2 } \
 	    /^Lines/ && f { printf "%6.1f%%  %s\n", $$3, f; f = "" }' | sort -n
+
+# make fuzz: each parser for FUZZ_SECONDS on hostile bytes; what is found stays
+# under build/fuzz/corpus, so that the next run goes on from there.
+FUZZ_SECONDS ?= 60
+fuzzers := $(patsubst test/fuzz/%.c,$B/fuzz/%,$(wildcard test/fuzz/*.c))
+
+$B/fuzz/%: $B/test/fuzz/%.o $(lib) $B/flags
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $(cflags) $(ldflags) -fsanitize=fuzzer -o $@ $< $(lib) \
+	    $(module_libs)
+
+.PHONY: fuzz fuzz-run
+fuzz: DEPS := fuzz
+fuzz: deps
+	+@$(MAKE) VARIANT=fuzz fuzz-run
+fuzz-run: $(fuzzers)
+	@for f in $(fuzzers); do \
+	    corpus=$B/corpus/$${f##*/}; mkdir -p "$$corpus"; \
+	    echo "  FUZZ $$f"; \
+	    "$$f" -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=512 \
+	        -print_final_stats=0 -verbosity=0 -artifact_prefix=$B/ \
+	        "$$corpus"; done
