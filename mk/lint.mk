@@ -5,7 +5,8 @@ lint_c    := $(lib_src) $(cmd_src)
 lint_all  := $(lint_c) $(test_src) $(wildcard lib/*/*.h test/*/*.c)
 lint_sh   := $(sort $(wildcard .ci/run test/*/*.bats test/lib/*.bash bench/*.sh) \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tools/lint/* 2>/dev/null))
-compile    = $(cppflags) $(call module_cflags,$<) -std=gnu17
+compile    = $(cppflags) $(call module_cflags,$<) -std=gnu17 \
+	$(if $(filter lib/base/error.c,$<),,-include tools/lint/analyze.h)
 lint_stamp = $(addprefix $B/lint/$(1)/,$(addsuffix .ok,$(2)))
 lint_rules := rooms adapters sizes banned tests
 
@@ -29,14 +30,14 @@ checked = @mkdir -p $(@D); echo '  $(1) $<'; $(2) && touch $@
 
 $B/lint/format/%.ok: % .clang-format
 	$(call checked,FMT ,tools/lint/format $<)
-$B/lint/tidy/%.c.ok: %.c $B/%.o .clang-tidy
-	$(call checked,TIDY,clang-tidy --quiet $< -- $(compile))
+$B/lint/tidy/%.c.ok: %.c $B/%.o .clang-tidy tools/lint/analyze.h
+	$(call checked,TIDY,clang-tidy --quiet $< -- $(compile) 2>/dev/null)
 $B/lint/cppcheck/%.c.ok: %.c $B/%.o tools/lint/cppcheck.supp
 	$(call checked,CPPC,cppcheck --quiet --std=c11 --inline-suppr \
 	    --enable=warning$(,)performance$(,)portability --error-exitcode=1 \
 	    --suppressions-list=tools/lint/cppcheck.supp -I. -D_GNU_SOURCE \
 	    -DVM_VERSION='""' $<)
-$B/lint/analyzer/%.c.ok: %.c $B/%.o
+$B/lint/analyzer/%.c.ok: %.c $B/%.o tools/lint/analyze.h
 	$(call checked,ANLZ,$(CC) $(compile) $(CFLAGS) -fanalyzer \
 	    -Werror -c -o /dev/null $<)
 $B/lint/shell/%.ok: %
