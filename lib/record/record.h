@@ -21,7 +21,7 @@
  *
  * States of a VM: cloned, customized, running, ready, stopped, suspended,
  * failed.  A failed record carries
- *	"error":{"tool","status","code","message","retryable"}
+ *	"error":{"tool","status","code","message","retryable","hint"?}
  * and later commands pass it through untouched.
  */
 #ifndef VM_RECORD_RECORD_H
@@ -70,6 +70,10 @@ const char *vm_record_subject(const struct vm_json *record, char *out,
 /* Mark it failed by tool (its state is replaced, all else is kept). */
 int vm_record_fail(struct vm_json *record, const char *tool,
     const struct vm_error *failure, struct vm_error *err) VM_MUST_CHECK;
+
+/* 1 and *failure filled when it was tool that failed it, else 0. */
+int vm_record_failure(const struct vm_json *record, const char *tool,
+    struct vm_error *failure) VM_MUST_CHECK;
 
 /* Set state and, with ms >= 0, timing_ms.<phase>. */
 int vm_record_step(struct vm_json *record, const char *state, const char *phase,
