@@ -93,7 +93,7 @@ fail_unknown(const struct vm_cli *cli, const char *name, struct vm_error *err)
 	if (nearest.best == NULL)
 		return vm_cli_usage(cli, err, "--%s: no such option", name);
 	return vm_cli_usage(cli, err,
-	    "--%s: no such option; did you mean --%s?", name, nearest.best);
+	    "--%s: no such option (did you mean --%s?)", name, nearest.best);
 }
 
 /* The whole name, else the only one that begins so. */
@@ -110,7 +110,7 @@ find_name(const struct vm_cli *cli, const char *name, struct vm_error *err)
 		if (option->name[len] == '\0')
 			return option;
 		if (matches++ > 0) {
-			vm_cli_usage(cli, err, "--%s: is it --%s or --%s?",
+			vm_cli_usage(cli, err, "--%s: --%s or --%s?",
 			    name, found->name, option->name);
 			return NULL;
 		}
