@@ -1,6 +1,6 @@
 # lib.bash - what the benchmarks share: a directory of their own, a clock, and
 # one line per target that says whether it is met.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 : "${VMPIPE_BUILD:=$PWD/build}"
 PATH=$VMPIPE_BUILD/bin:$PATH

@@ -36,3 +36,15 @@ load ../lib/common
 	touch "$VMPIPE_ROOT/tmp/x"
 	run ! no_litter
 }
+
+@test "RUN goes in front of our commands, in pipes too" {
+	mkdir -p b/bin
+	printf '#!/bin/sh\necho x\n' | tee b/bin/vma >b/bin/vmb
+	chmod +x b/bin/*
+	printf '#!/bin/sh\necho "$1" >>ran\nexec "$@"\n' >log-run
+	chmod +x log-run
+	VMPIPE_BUILD=$PWD/b RUN=$PWD/log-run
+	fresh
+	vma | vmb
+	[ "$(sed 's|.*/||' ran | sort | tr '\n' ' ')" = 'vma vmb ' ]
+}
