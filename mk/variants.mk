@@ -28,8 +28,8 @@ cov:
 .PHONY: cov-report
 cov-report:
 	@cd $B && for o in $(lib_obj:$B/%=%); do gcov -n -o "$$o" "$$o"; done \
-	    2>/dev/null | awk -F"[':%]" '/^File .lib\// { f = $$2 } \
-	    /^Lines/ && f { printf "%6.1f%%  %s\n", $$3, f; f = "" }' | sort -n
+	    2>/dev/null | awk -F"[':%]" '/^File .lib.*\.c/ { f = $$2 } \
+	    /^Lines/ && f { printf "%6.1f%%  %s\n", $$2, f; f = "" }' | sort -n
 
 # make fuzz: each parser for FUZZ_SECONDS on hostile bytes; what is found stays
 # under build/fuzz/corpus, so that the next run goes on from there.
