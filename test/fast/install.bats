@@ -20,7 +20,7 @@ load ../lib/common
 
 @test "a completion offers the options and then files" {
 	mkdir -p bin
-	printf '#!/bin/sh\nprintf "n\\tdry-run\\t\\tx\\n\\troot\\tDIR\\ty\\n"\n' >bin/vmx
+	printf '#!/bin/sh\nprintf -- "-n\\t--dry-run\\t\\tx\\n\\t--root\\tDIR\\ty\\n"\n' >bin/vmx
 	chmod +x bin/vmx
 	"$top/tools/gen-completions" bin/vmx >comp
 	touch some-file

@@ -106,7 +106,7 @@ fake_command()
 	cat >b/bin/vmx <<-'END'
 		#!/bin/sh
 		case $1 in
-		--dump-options) printf -- 'n\tdry-run\t\tx\n\troot\tDIR\ty\n' ;;
+		--dump-options) printf -- '-n\t--dry-run\t\tx\n\t--root\tDIR\ty\n' ;;
 		--help) printf 'usage: vmx\n  -n, --dry-run  x\n      --root DIR  y\n' ;;
 		esac
 	END
