@@ -54,5 +54,6 @@ lint-externs: $(lib) $(bins) tests
 	@tools/lint/externs $B
 lint-usage: all
 	@tools/lint/usage $B
+	@tools/lint/examples $B
 
 , := ,

@@ -165,3 +165,28 @@ fake_command()
 	status_is 1 "$top/tools/lint/format" a.h
 	out_has '-    int a;'
 }
+
+@test "examples: an option that a command does not have, a syntax error" {
+	mkdir -p b/bin man
+	cat >b/bin/vmx <<-'END'
+		#!/bin/bash
+		[[ $1 != --good ]] && { echo "vmx: $1: no such option" >&2; exit 64; }
+		exit 0
+	END
+	chmod +x b/bin/vmx
+	page() { printf '.Sh EXAMPLES\n.Dl %s\n.Sh SEE ALSO\n' "$1" >man/vmx.1; }
+	touch README.md
+	page '0 3 * * * vmx --good | jq -c . | vmx --good >out && no-such'
+	status_is 0 "$top/tools/lint/examples" b
+	[ ! -e out ]
+	page 'vmx --good | vmx --bad'
+	status_is 1 "$top/tools/lint/examples" b
+	out_has 'vmx: --bad: no such option'
+	page 'vmx --good |'
+	status_is 1 "$top/tools/lint/examples" b
+	out_has 'man/vmx.1: an example does not parse'
+	page true
+	echo '    vmx --worse' >README.md
+	status_is 1 "$top/tools/lint/examples" b
+	out_has 'README.md: an example'
+}
