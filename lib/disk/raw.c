@@ -1,0 +1,446 @@
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/adapt/crypto_hash.h"
+#include "lib/base/clean.h"
+#include "lib/base/fd.h"
+#include "lib/base/proc.h"
+#include "lib/base/queue.h"
+#include "lib/disk/raw.h"
+
+#define WORKERS_MAX 4
+#define CHUNKS (WORKERS_MAX + 2)	/* buffers of one writer */
+
+struct chunk {
+	uint64_t index;
+	size_t len;
+	unsigned char data[VM_RAW_CHUNK];
+};
+
+struct digests {
+	char **hex;			/* NULL: only zeros */
+	size_t count;
+};
+
+struct vm_raw {
+	int fd;
+	uint64_t size_bytes;
+	struct vm_queue free, full;	/* chunks */
+	struct chunk *chunks[CHUNKS];
+	struct chunk *current;
+	pthread_t workers[WORKERS_MAX];
+	size_t worker_count;
+	pthread_mutex_t mutex;		/* guards what follows */
+	struct digests digests;
+	struct vm_error error;
+};
+
+static size_t
+worker_count(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores;
+}
+
+static bool
+is_zero(const unsigned char *data, size_t len)
+{
+	return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+static uint64_t
+chunk_count(uint64_t size_bytes)
+{
+	return (size_bytes + VM_RAW_CHUNK - 1) / VM_RAW_CHUNK;
+}
+
+/* A chunk's digest into *hex: NULL when it holds only zeros. */
+static int
+digest_chunk(struct vm_hash *hash, const unsigned char *data, size_t len,
+    char **hex, struct vm_error *err)
+{
+	char text[VM_HASH_MAX_HEX];
+
+	*hex = NULL;
+	if (len == 0 || is_zero(data, len))
+		return 0;
+	if (vm_hash_add(hash, data, len, err) == -1 ||
+	    vm_hash_finish(hash, text, err) == -1)
+		return -1;
+	*hex = strdup(text);
+	return *hex == NULL ? vm_error_nomem(err) : 0;
+}
+
+/* How many bytes from at on are holes, or are not, as the first piece says. */
+static size_t
+run_length(const struct chunk *chunk, size_t at, bool *hole)
+{
+	size_t end = at, piece;
+
+	while (end < chunk->len) {
+		bool zero;
+
+		piece = chunk->len - end;
+		piece = piece < VM_RAW_HOLE ? piece : VM_RAW_HOLE;
+		zero = is_zero(chunk->data + end, piece);
+		if (end == at)
+			*hole = zero;
+		else if (zero != *hole)
+			break;
+		end += piece;
+	}
+	return end - at;
+}
+
+static int
+write_chunk(int fd, const struct chunk *chunk, struct vm_error *err)
+{
+	uint64_t offset = chunk->index * VM_RAW_CHUNK;
+	bool hole = false;
+
+	for (size_t at = 0, len; at < chunk->len; at += len) {
+		len = run_length(chunk, at, &hole);
+		if (!hole && vm_fd_pwrite(fd, chunk->data + at, len,
+		    offset + at, "the master", err) == -1)
+			return -1;
+	}
+	/* Only a hint: what it cannot do the fsync at the end will. */
+	(void)sync_file_range(fd, (off_t)offset, (off_t)chunk->len,
+	    SYNC_FILE_RANGE_WRITE);
+	return 0;
+}
+
+static void
+fail(struct vm_raw *raw, const struct vm_error *error)
+{
+	pthread_mutex_lock(&raw->mutex);
+	if (!vm_error_is_set(&raw->error))
+		raw->error = *error;
+	pthread_mutex_unlock(&raw->mutex);
+	vm_queue_stop(&raw->full);
+	vm_queue_stop(&raw->free);
+}
+
+/* Make room for the digest of the chunk that is about to be queued. */
+static int
+reserve_digest(struct vm_raw *raw, uint64_t index, struct vm_error *err)
+{
+	char **hex;
+
+	if (index % 1024 != 0)
+		return 0;
+	pthread_mutex_lock(&raw->mutex);
+	hex = reallocarray(raw->digests.hex, index + 1024, sizeof(*hex));
+	if (hex != NULL) {
+		memset(hex + index, 0, 1024 * sizeof(*hex));
+		raw->digests.hex = hex;
+		raw->digests.count = index + 1024;
+	}
+	pthread_mutex_unlock(&raw->mutex);
+	return hex == NULL ? vm_error_nomem(err) : 0;
+}
+
+static void *
+work(void *arg)
+{
+	struct vm_raw *raw = arg;
+	struct vm_error err = { 0 };
+	struct vm_hash *hash VM_CLEAN_HASH =
+	    vm_hash_new(VM_HASH_SHA256, &err);
+	struct chunk *chunk;
+	char *hex;
+
+	while (hash != NULL && (chunk = vm_queue_get(&raw->full)) != NULL) {
+		if (digest_chunk(hash, chunk->data, chunk->len, &hex,
+		    &err) == -1)
+			break;
+		pthread_mutex_lock(&raw->mutex);
+		raw->digests.hex[chunk->index] = hex;
+		pthread_mutex_unlock(&raw->mutex);
+		if (hex != NULL && write_chunk(raw->fd, chunk, &err) == -1)
+			break;
+		(void)vm_queue_put(&raw->free, chunk);
+	}
+	if (vm_error_is_set(&err))
+		fail(raw, &err);
+	return NULL;
+}
+
+static int
+start(struct vm_raw *raw, struct vm_error *err)
+{
+	for (size_t i = 0; i < CHUNKS; i++) {
+		raw->chunks[i] = malloc(sizeof(struct chunk));
+		if (raw->chunks[i] == NULL)
+			return vm_error_nomem(err);
+		(void)vm_queue_put(&raw->free, raw->chunks[i]);
+	}
+	for (size_t i = 0; i < worker_count(); i++) {
+		int error =
+		    pthread_create(&raw->workers[i], NULL, work, raw);
+
+		if (error != 0)
+			return vm_error_errno(err, error, "start a thread");
+		raw->worker_count++;
+	}
+	return 0;
+}
+
+struct vm_raw *
+vm_raw_open(int fd, struct vm_error *err)
+{
+	struct vm_raw *raw = calloc(1, sizeof(*raw));
+
+	if (raw == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	raw->fd = fd;
+	pthread_mutex_init(&raw->mutex, NULL);
+	vm_queue_init(&raw->free, CHUNKS);
+	vm_queue_init(&raw->full, CHUNKS);
+	if (start(raw, err) == -1) {
+		vm_raw_free(raw);
+		return NULL;
+	}
+	return raw;
+}
+
+static int
+report(struct vm_raw *raw, struct vm_error *err)
+{
+	pthread_mutex_lock(&raw->mutex);
+	if (vm_error_is_set(&raw->error) && err != NULL)
+		*err = raw->error;
+	pthread_mutex_unlock(&raw->mutex);
+	return -1;
+}
+
+static int
+queue_current(struct vm_raw *raw, struct vm_error *err)
+{
+	struct chunk *chunk = VM_TAKE(raw->current);
+
+	if (reserve_digest(raw, chunk->index, err) == -1)
+		return -1;
+	return vm_queue_put(&raw->full, chunk) ? 0 : report(raw, err);
+}
+
+int
+vm_raw_add(struct vm_raw *raw, const void *data, size_t len,
+    struct vm_error *err)
+{
+	const unsigned char *from = data;
+
+	while (len > 0) {
+		struct chunk *chunk = raw->current;
+		size_t part;
+
+		if (chunk == NULL) {
+			chunk = vm_queue_get(&raw->free);
+			if (chunk == NULL)
+				return report(raw, err);
+			chunk->index = raw->size_bytes / VM_RAW_CHUNK;
+			chunk->len = 0;
+			raw->current = chunk;
+		}
+		part = sizeof(chunk->data) - chunk->len;
+		part = len < part ? len : part;
+		memcpy(chunk->data + chunk->len, from, part);
+		chunk->len += part;
+		raw->size_bytes += part;
+		from += part;
+		len -= part;
+		if (chunk->len == sizeof(chunk->data) &&
+		    queue_current(raw, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+join_workers(struct vm_raw *raw)
+{
+	while (raw->worker_count > 0)
+		pthread_join(raw->workers[--raw->worker_count], NULL);
+}
+
+static int
+format_chunks(const struct digests *digests, uint64_t size_bytes,
+    struct vm_buf *out, struct vm_error *err)
+{
+	if (vm_buf_format(out, err, "vmpipe-chunks 1 sha256 %llu %llu\n",
+	    (unsigned long long)VM_RAW_CHUNK,
+	    (unsigned long long)size_bytes) == -1)
+		return -1;
+	for (uint64_t i = 0; i < chunk_count(size_bytes); i++) {
+		const char *hex = digests->hex[i];
+
+		if (vm_buf_add_string(out, hex != NULL ? hex : "-",
+		    err) == -1 || vm_buf_add(out, "\n", 1, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+vm_raw_finish(struct vm_raw *raw, uint64_t *size_bytes, struct vm_buf *chunks,
+    struct vm_error *err)
+{
+	if (raw->current != NULL && queue_current(raw, err) == -1)
+		return -1;
+	vm_queue_end(&raw->full);
+	join_workers(raw);
+	if (vm_error_is_set(&raw->error))
+		return report(raw, err);
+	if (ftruncate(raw->fd, (off_t)raw->size_bytes) == -1)
+		return vm_error_errno(err, errno, "set the master's size");
+	if (format_chunks(&raw->digests, raw->size_bytes, chunks, err) == -1)
+		return -1;
+	*size_bytes = raw->size_bytes;
+	return 0;
+}
+
+static void
+release_digests(struct digests *digests)
+{
+	for (size_t i = 0; i < digests->count; i++)
+		free(digests->hex[i]);
+	free(digests->hex);
+}
+
+void
+vm_raw_free(struct vm_raw *raw)
+{
+	if (raw == NULL)
+		return;
+	vm_queue_stop(&raw->full);
+	vm_queue_stop(&raw->free);
+	join_workers(raw);
+	for (size_t i = 0; i < CHUNKS; i++)
+		free(raw->chunks[i]);
+	release_digests(&raw->digests);
+	vm_queue_release(&raw->free);
+	vm_queue_release(&raw->full);
+	pthread_mutex_destroy(&raw->mutex);
+	free(raw);
+}
+
+void
+vm_raw_clean(struct vm_raw **raw)
+{
+	vm_raw_free(*raw);
+}
+
+/* --- a file that is there -------------------------------------------------- */
+
+struct scan {
+	int fd;
+	uint64_t size_bytes;
+	struct digests digests;
+	pthread_mutex_t mutex;		/* guards next and error */
+	uint64_t next;			/* chunk */
+	struct vm_error error;
+};
+
+/* The next chunk that may hold data; digests.count when there is none. */
+static uint64_t
+take_next(struct scan *scan)
+{
+	uint64_t index;
+	off_t data;
+
+	pthread_mutex_lock(&scan->mutex);
+	data = lseek(scan->fd, (off_t)(scan->next * VM_RAW_CHUNK), SEEK_DATA);
+	if (data >= 0)
+		index = (uint64_t)data / VM_RAW_CHUNK;
+	else
+		index = errno == ENXIO ? scan->digests.count : scan->next;
+	if (vm_error_is_set(&scan->error) || index > scan->digests.count)
+		index = scan->digests.count;
+	scan->next = index + 1;
+	pthread_mutex_unlock(&scan->mutex);
+	return index;
+}
+
+static void *
+scan_chunks(void *arg)
+{
+	struct scan *scan = arg;
+	struct vm_error err = { 0 };
+	struct vm_hash *hash VM_CLEAN_HASH =
+	    vm_hash_new(VM_HASH_SHA256, &err);
+	unsigned char *data VM_CLEAN_FREE = malloc(VM_RAW_CHUNK);
+	uint64_t index;
+	size_t got;
+
+	if (data == NULL)
+		vm_error_nomem(&err);
+	while (!vm_error_is_set(&err) &&
+	    (index = take_next(scan)) < scan->digests.count) {
+		if (vm_proc_check_stop(&err) == -1 ||
+		    vm_fd_pread(scan->fd, data, VM_RAW_CHUNK,
+		    index * VM_RAW_CHUNK, &got, "the master", &err) == -1)
+			break;
+		if (digest_chunk(hash, data, got, &scan->digests.hex[index],
+		    &err) == -1)
+			break;
+	}
+	if (vm_error_is_set(&err)) {
+		pthread_mutex_lock(&scan->mutex);
+		scan->error = err;
+		pthread_mutex_unlock(&scan->mutex);
+	}
+	return NULL;
+}
+
+static int
+run_scan(struct scan *scan, struct vm_error *err)
+{
+	pthread_t threads[WORKERS_MAX];
+	size_t started = 0;
+
+	/* With one thread fewer than asked for the work is done all the same. */
+	while (started + 1 < worker_count() &&
+	    pthread_create(&threads[started], NULL, scan_chunks, scan) == 0)
+		started++;
+	scan_chunks(scan);
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+	if (!vm_error_is_set(&scan->error))
+		return 0;
+	if (err != NULL)
+		*err = scan->error;
+	return -1;
+}
+
+int
+vm_raw_scan(int fd, uint64_t size_bytes, struct vm_buf *chunks,
+    struct vm_error *err)
+{
+	struct scan scan = {
+		.fd = fd,
+		.size_bytes = size_bytes,
+		.digests.count = chunk_count(size_bytes),
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+	};
+	int result;
+
+	scan.digests.hex =
+	    calloc(scan.digests.count + 1, sizeof(*scan.digests.hex));
+	if (scan.digests.hex == NULL)
+		return vm_error_nomem(err);
+	result = run_scan(&scan, err);
+	if (result == 0)
+		result = format_chunks(&scan.digests, size_bytes, chunks, err);
+	release_digests(&scan.digests);
+	pthread_mutex_destroy(&scan.mutex);
+	return result;
+}
