@@ -3,7 +3,7 @@
 void
 vm_queue_init(struct vm_queue *queue, size_t limit)
 {
-	*queue = (struct vm_queue) {
+	*queue = (struct vm_queue){
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER,
 		.limit = limit < VM_QUEUE_MAX ? limit : VM_QUEUE_MAX,

@@ -15,7 +15,7 @@
 #include "lib/disk/raw.h"
 
 #define WORKERS_MAX 4
-#define CHUNKS (WORKERS_MAX + 2)	/* buffers of one writer */
+#define CHUNKS (WORKERS_MAX + 2) /* buffers of one writer */
 
 struct chunk {
 	uint64_t index;
@@ -24,19 +24,19 @@ struct chunk {
 };
 
 struct digests {
-	char **hex;			/* NULL: only zeros */
+	char **hex; /* NULL: only zeros */
 	size_t count;
 };
 
 struct vm_raw {
 	int fd;
 	uint64_t size_bytes;
-	struct vm_queue free, full;	/* chunks */
+	struct vm_queue free, full; /* chunks */
 	struct chunk *chunks[CHUNKS];
 	struct chunk *current;
 	pthread_t workers[WORKERS_MAX];
 	size_t worker_count;
-	pthread_mutex_t mutex;		/* guards what follows */
+	pthread_mutex_t mutex; /* guards what follows */
 	struct digests digests;
 	struct vm_error error;
 };
@@ -46,7 +46,9 @@ worker_count(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores;
+	return cores < 1	? 1 :
+	    cores > WORKERS_MAX ? WORKERS_MAX :
+				  (size_t)cores;
 }
 
 static bool
@@ -107,8 +109,9 @@ write_chunk(int fd, const struct chunk *chunk, struct vm_error *err)
 
 	for (size_t at = 0, len; at < chunk->len; at += len) {
 		len = run_length(chunk, at, &hole);
-		if (!hole && vm_fd_pwrite(fd, chunk->data + at, len,
-		    offset + at, "the master", err) == -1)
+		if (!hole &&
+		    vm_fd_pwrite(fd, chunk->data + at, len, offset + at,
+			"the master", err) == -1)
 			return -1;
 	}
 	/* Only a hint: what it cannot do the fsync at the end will. */
@@ -152,14 +155,13 @@ work(void *arg)
 {
 	struct vm_raw *raw = arg;
 	struct vm_error err = { 0 };
-	struct vm_hash *hash VM_CLEAN_HASH =
-	    vm_hash_new(VM_HASH_SHA256, &err);
+	struct vm_hash *hash VM_CLEAN_HASH = vm_hash_new(VM_HASH_SHA256, &err);
 	struct chunk *chunk;
 	char *hex;
 
 	while (hash != NULL && (chunk = vm_queue_get(&raw->full)) != NULL) {
-		if (digest_chunk(hash, chunk->data, chunk->len, &hex,
-		    &err) == -1)
+		if (digest_chunk(hash, chunk->data, chunk->len, &hex, &err) ==
+		    -1)
 			break;
 		pthread_mutex_lock(&raw->mutex);
 		raw->digests.hex[chunk->index] = hex;
@@ -183,8 +185,7 @@ start(struct vm_raw *raw, struct vm_error *err)
 		(void)vm_queue_put(&raw->free, raw->chunks[i]);
 	}
 	for (size_t i = 0; i < worker_count(); i++) {
-		int error =
-		    pthread_create(&raw->workers[i], NULL, work, raw);
+		int error = pthread_create(&raw->workers[i], NULL, work, raw);
 
 		if (error != 0)
 			return vm_error_errno(err, error, "start a thread");
@@ -277,14 +278,15 @@ format_chunks(const struct digests *digests, uint64_t size_bytes,
     struct vm_buf *out, struct vm_error *err)
 {
 	if (vm_buf_format(out, err, "vmpipe-chunks 1 sha256 %llu %llu\n",
-	    (unsigned long long)VM_RAW_CHUNK,
-	    (unsigned long long)size_bytes) == -1)
+		(unsigned long long)VM_RAW_CHUNK,
+		(unsigned long long)size_bytes) == -1)
 		return -1;
 	for (uint64_t i = 0; i < chunk_count(size_bytes); i++) {
 		const char *hex = digests->hex[i];
 
-		if (vm_buf_add_string(out, hex != NULL ? hex : "-",
-		    err) == -1 || vm_buf_add(out, "\n", 1, err) == -1)
+		if (vm_buf_add_string(out, hex != NULL ? hex : "-", err) ==
+			-1 ||
+		    vm_buf_add(out, "\n", 1, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -345,8 +347,8 @@ struct scan {
 	int fd;
 	uint64_t size_bytes;
 	struct digests digests;
-	pthread_mutex_t mutex;		/* guards next and error */
-	uint64_t next;			/* chunk */
+	pthread_mutex_t mutex; /* guards next and error */
+	uint64_t next;	       /* chunk */
 	struct vm_error error;
 };
 
@@ -375,8 +377,7 @@ scan_chunks(void *arg)
 {
 	struct scan *scan = arg;
 	struct vm_error err = { 0 };
-	struct vm_hash *hash VM_CLEAN_HASH =
-	    vm_hash_new(VM_HASH_SHA256, &err);
+	struct vm_hash *hash VM_CLEAN_HASH = vm_hash_new(VM_HASH_SHA256, &err);
 	unsigned char *data VM_CLEAN_FREE = malloc(VM_RAW_CHUNK);
 	uint64_t index;
 	size_t got;
@@ -387,10 +388,10 @@ scan_chunks(void *arg)
 	    (index = take_next(scan)) < scan->digests.count) {
 		if (vm_proc_check_stop(&err) == -1 ||
 		    vm_fd_pread(scan->fd, data, VM_RAW_CHUNK,
-		    index * VM_RAW_CHUNK, &got, "the master", &err) == -1)
+			index * VM_RAW_CHUNK, &got, "the master", &err) == -1)
 			break;
 		if (digest_chunk(hash, data, got, &scan->digests.hex[index],
-		    &err) == -1)
+			&err) == -1)
 			break;
 	}
 	if (vm_error_is_set(&err)) {
@@ -433,8 +434,8 @@ vm_raw_scan(int fd, uint64_t size_bytes, struct vm_buf *chunks,
 	};
 	int result;
 
-	scan.digests.hex =
-	    calloc(scan.digests.count + 1, sizeof(*scan.digests.hex));
+	scan.digests.hex = calloc(scan.digests.count + 1,
+	    sizeof(*scan.digests.hex));
 	if (scan.digests.hex == NULL)
 		return vm_error_nomem(err);
 	result = run_scan(&scan, err);

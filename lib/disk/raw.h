@@ -20,7 +20,7 @@
 #include "lib/base/error.h"
 
 #define VM_RAW_CHUNK ((uint64_t)4 << 20)
-#define VM_RAW_HOLE ((size_t)64 << 10)	/* what is looked at for zeros */
+#define VM_RAW_HOLE ((size_t)64 << 10) /* what is looked at for zeros */
 
 struct vm_raw;
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <stddef.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
@@ -94,8 +95,8 @@ test_nothing_but_zeros_takes_no_space(void **state)
 	raw = vm_raw_open(fd, &err);
 	assert_non_null(raw);
 	for (int i = 0; i < 256; i++)
-		assert_int_equal(
-		    vm_raw_add(raw, zeros, sizeof(zeros), &err), 0);
+		assert_int_equal(vm_raw_add(raw, zeros, sizeof(zeros), &err),
+		    0);
 	assert_int_equal(vm_raw_finish(raw, &size, &chunks, &err), 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_size, 16 << 20);
