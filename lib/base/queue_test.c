@@ -1,11 +1,5 @@
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "lib/base/queue.h"
+#include "test/unit.h"
 
 #define ITEMS 10000
 

@@ -1,3 +1,5 @@
+#include "lib/disk/raw.h"
+
 #include <sys/types.h>
 
 #include <errno.h>
@@ -12,7 +14,6 @@
 #include "lib/base/fd.h"
 #include "lib/base/proc.h"
 #include "lib/base/queue.h"
-#include "lib/disk/raw.h"
 
 #define WORKERS_MAX 4
 #define CHUNKS (WORKERS_MAX + 2) /* buffers of one writer */

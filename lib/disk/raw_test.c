@@ -1,19 +1,15 @@
+#include "lib/disk/raw.h"
+
 #include <sys/stat.h>
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#include <cmocka.h>
 
 #include "lib/adapt/crypto_hash.h"
 #include "lib/base/fd.h"
 #include "lib/base/proc.h"
-#include "lib/disk/raw.h"
+#include "test/unit.h"
 
 #define CHUNK VM_RAW_CHUNK
 
