@@ -1,0 +1,40 @@
+/*
+ * archive.h - unpacking gz, xz, zst and bz2 as the bytes arrive (libarchive).
+ *
+ * One stream in, one stream out, both by pulling: nothing is named, nothing is
+ * written to a file here.  What is not compressed passes through unchanged.
+ * Only one layer is taken off, so that a few bytes cannot multiply twice.
+ */
+#ifndef VM_ADAPT_ARCHIVE_H
+#define VM_ADAPT_ARCHIVE_H
+
+#include <stddef.h>
+
+#include "lib/base/clean.h"
+#include "lib/base/error.h"
+
+/*
+ * Gives the next bytes of a stream: *data stays valid until the next call,
+ * *len 0 is the end.
+ */
+typedef int vm_archive_pull(void *context, const void **data, size_t *len,
+    struct vm_error *err);
+
+struct vm_archive;
+
+/*
+ * Begin to unpack what pull gives; reads the beginning of it.  VM_E_DATA
+ * "truncated" (nothing there), "bomb" (compressed twice), "bad_compression".
+ */
+struct vm_archive *vm_archive_open(vm_archive_pull *pull, void *context,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* The next unpacked bytes, as vm_archive_pull does it (context: archive). */
+int vm_archive_read(void *archive, const void **data, size_t *len,
+    struct vm_error *err) VM_MUST_CHECK;
+
+void vm_archive_free(struct vm_archive *archive);	/* NULL is fine */
+void vm_archive_clean(struct vm_archive **archive);
+#define VM_CLEAN_ARCHIVE VM_CLEAN(vm_archive_clean)
+
+#endif
