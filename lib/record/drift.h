@@ -14,6 +14,9 @@
  * the id the wanted image has now (NULL: not known, not compared).  Returns a
  * new JSON array in the order above, empty when nothing differs.
  *
+ * customize, instance: spec's member against stored "applied", which holds
+ * vm_drift_digest() of what was applied; a VM that nothing was applied to and
+ * that was never started has no drift in them.
  * machine: cpus, memory, networks, firmware and all other members of the role
  * that only matter at start; disk: disk and volumes.  after, replicas, scale,
  * place, update, autostart, ready and image are no drift.
