@@ -27,23 +27,37 @@ struct vm_output {
 
 /*
  * Write them all, in order, without "private" members; failed records are
- * written too.  "-o help" is for the command to ask before it works:
- * vm_output_help() prints and returns true.
+ * written too.
  */
 int vm_output_write(const struct vm_output *output,
     const struct vm_cli_values *values, const struct vm_records *records,
     struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * For the command to ask before it works: true when it shall end at once with
+ * vm_cli_finish(), because "-o help" has been answered, or the fields are
+ * wrong, which has been said and noted.
+ */
 bool vm_output_help(const struct vm_output *output,
     const struct vm_cli_values *values);
 
 /*
- * What the pipe's commands do at their end: write the records, note every
- * failure of `tool` (and 1 when failures only came in), print each failure of
- * this tool once on stderr.
+ * What the pipe's commands do at their end: print each failure of `tool` once
+ * on stderr, the record's subject in front unless the message begins with it,
+ * note its kind (and 1 when failures only came in), write the records.
  */
 int vm_output_finish(const struct vm_output *output,
     const struct vm_cli_values *values, const char *tool,
     const struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * For a command that ends before any record, having got past its command line:
+ * writes one failed record for the next command of the pipe (none to a
+ * terminal, nor for VM_E_USAGE), prints the failure, returns main()'s status.
+ */
+int vm_output_fail(const struct vm_output *output,
+    const struct vm_cli_values *values, const char *tool,
+    const struct vm_error *failure);
 
 /* The fields of the pipe's records, shared by its commands. */
 extern const struct vm_output vm_output_pipe;

@@ -242,11 +242,14 @@ int
 vm_record_failure(const struct vm_json *record, const char *tool,
     struct vm_error *failure)
 {
+	int64_t status = vm_json_int(record, "error.status", VM_E_MIXED);
+
 	if (!vm_record_is_failed(record) ||
 	    strcmp(vm_json_string(record, "error.tool", ""), tool) != 0)
 		return 0;
-	vm_error_set(failure,
-	    (enum vm_kind)vm_json_int(record, "error.status", VM_E_MIXED),
+	if (status <= 0 || status > 255)
+		status = VM_E_MIXED;
+	vm_error_set(failure, (enum vm_kind)status,
 	    vm_json_string(record, "error.code", "failed"), "%s",
 	    vm_json_string(record, "error.message", "failed"));
 	if (vm_json_string(record, "error.hint", NULL) != NULL)
