@@ -106,5 +106,5 @@ install: all
 	$(install-completions)
 
 clean:
-	rm -rf build/asan build/cov build/fuzz build/bin build/lib build/cmd \
+	rm -rf build/asan build/tsan build/cov build/fuzz build/bin build/lib build/cmd \
 	    build/test build/lint build/completions build/flags build/members

@@ -3,7 +3,7 @@
 
 lint_c    := $(lib_src) $(cmd_src)
 lint_all  := $(lint_c) $(test_src) $(wildcard lib/*/*.h test/*/*.c)
-lint_sh   := $(sort $(wildcard .ci/run test/*/*.bats test/lib/*.bash bench/*.sh) \
+lint_sh   := $(sort $(wildcard .ci/run test/*/*.bats test/fuzz/seeds test/lib/*.bash bench/*.sh) \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tools/lint/* 2>/dev/null))
 compile    = $(cppflags) $(call module_cflags,$<) -std=gnu17 \
 	$(if $(filter lib/base/error.c,$<),,-include tools/lint/analyze.h)

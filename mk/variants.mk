@@ -5,6 +5,10 @@ VARIANT_CFLAGS  := -O1 -fno-omit-frame-pointer -U_FORTIFY_SOURCE \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined
 VARIANT_LDFLAGS := -fsanitize=address,undefined
 endif
+ifeq ($(VARIANT),tsan)
+VARIANT_CFLAGS  := -O1 -U_FORTIFY_SOURCE -fsanitize=thread
+VARIANT_LDFLAGS := -fsanitize=thread
+endif
 ifeq ($(VARIANT),cov)
 VARIANT_CFLAGS  := -O0 -U_FORTIFY_SOURCE --coverage
 VARIANT_LDFLAGS := --coverage
@@ -18,9 +22,9 @@ VARIANT_CFLAGS  := -O1 -U_FORTIFY_SOURCE -w \
 VARIANT_LDFLAGS := -fsanitize=address,undefined
 endif
 
-.PHONY: asan cov
-asan:
-	+$(MAKE) VARIANT=asan check-fast
+.PHONY: asan tsan cov
+asan tsan:
+	+$(MAKE) VARIANT=$@ check-fast
 cov:
 	+$(MAKE) VARIANT=cov check-fast
 	+$(MAKE) VARIANT=cov cov-report
@@ -49,7 +53,7 @@ fuzz: deps
 fuzz-run: $(fuzzers)
 	@for f in $(fuzzers); do \
 	    corpus=$B/corpus/$${f##*/}; mkdir -p "$$corpus"; \
-	    echo "  FUZZ $$f"; \
+	    echo "  FUZZ $$f"; test/fuzz/seeds "$${f##*/}" "$$corpus"; \
 	    "$$f" -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=512 \
 	        -print_final_stats=0 -verbosity=0 -artifact_prefix=$B/ \
-	        "$$corpus"; done
+	        -max_len=65536 "$$corpus"; done
