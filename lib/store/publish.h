@@ -3,22 +3,35 @@
  *
  * Theory of operation.  An object is a directory built as tmp/<random>/ under
  * a flock of its own (so that a sweeper can tell litter from work), its files
- * are fsynced, sealed (mode) and their directory is fsynced; then it is renamed
- * into its final place with RENAME_NOREPLACE (a VM's replacement with
+ * are sealed (mode) and fsynced and their directory is fsynced; then it is
+ * renamed into its final place with RENAME_NOREPLACE (a VM's replacement with
  * RENAME_EXCHANGE) and both parents are fsynced.  Single files are written
  * nameless (O_TMPFILE) and linked through /proc/self/fd, a replacement by
  * rename.  A killed process therefore leaves only litter under tmp/.
  *
- * Batches: up to 32 objects are fsynced one by one; more share one syncfs of
- * the store's file system before the renames and one fsync of each parent
- * after them; each object still becomes visible, or fails, on its own.
+ * When a parent cannot be fsynced after the rename, it is tried once more
+ * through a new descriptor; if that fails too the rename is undone, so that an
+ * error always means: nothing was published.
  *
- * Fault injection: VMPIPE_FAULT="POINT:NTH:ACTION[,...]" makes the NTH call
- * (from 1; "N+" from the Nth on) of a point (open, write, fsync, syncfs, link,
- * rename, mkdir, unlink, fsync_dir) fail with an errno's name, or "kill" the
- * process there.  VMPIPE_FAULT_LOG=FILE appends one line per call in order.
- * Both are ignored when the process runs with other rights than its caller's
- * (AT_SECURE).
+ * Sweeping.  The flock is on the directory itself.  A maker that loses the
+ * race against a sweeper between mkdir and flock sees that the name is gone
+ * (or is another directory) and begins anew; a sweeper that opened a directory
+ * which was then renamed into place sees that its name under tmp/ is gone, and
+ * leaves it alone.
+ *
+ * Batches: up to VM_PUBLISH_EACH objects are fsynced one by one.  In a larger
+ * one the caller sets `batched` in each object after beginning it; then nothing
+ * is fsynced while it is built, and the commit makes one syncfs of the store's
+ * file system before the renames and one fsync of each parent after them.  Each
+ * object still becomes visible, or fails, on its own.  An object holds one
+ * descriptor, so larger work is cut into batches of VM_PUBLISH_BATCH.
+ *
+ * Fault injection (durable.h): VMPIPE_FAULT="POINT:NTH:ACTION[,...]" makes
+ * the NTH call (from 1; "N+" from the Nth on) of a point (open, write, fsync,
+ * syncfs, link, rename, mkdir, unlink, fsync_dir) fail with an errno's name, or
+ * "kill" the process there.  VMPIPE_FAULT_LOG=FILE appends one line per call in order.
+ * Both are read when the store is opened and ignored when the process runs with
+ * other rights than its caller's (AT_SECURE).
  */
 #ifndef VM_STORE_PUBLISH_H
 #define VM_STORE_PUBLISH_H
@@ -29,13 +42,23 @@
 
 #include "lib/store/store.h"
 
-/* An object being built. */
+#define VM_PUBLISH_EACH 32
+#define VM_PUBLISH_BATCH 256
+
+/* An object being built; all-zero is none. */
 struct vm_publish {
-	struct vm_store *store;
-	int dir_fd;    /* tmp/<random>, open and locked; -1: none */
-	char name[32]; /* <random> */
-	bool durable;  /* false: --no-sync */
+	struct vm_store *store; /* NULL: none */
+	int dir_fd;		/* tmp/<random>, open and locked */
+	enum vm_store_dir at;	/* VM_STORE_TMP while it is built */
+	char name[96];		/* <random> */
+	bool durable;		/* true at first; false: --no-sync */
+	bool batched;		/* false at first; true: synced at commit */
 };
+
+/* A name that nobody else has, 16 hex digits. */
+#define VM_PUBLISH_NAME 17
+int vm_publish_make_name(char name[VM_PUBLISH_NAME], struct vm_error *err)
+    VM_MUST_CHECK;
 
 /* Begin; *publish is overwritten.  The directory is empty, mode 0750. */
 int vm_publish_begin(struct vm_store *store, struct vm_publish *publish,
@@ -59,9 +82,10 @@ int vm_publish_seal(struct vm_publish *publish, int fd, mode_t mode,
 
 /*
  * Make it visible as dir/name.  VM_E_EXISTS "exists" when the name is taken:
- * the object is then still there to be aborted.  With `exchange` an existing
- * object is replaced and the old one is left under tmp/<random>, moved to
- * trash/ (keep) or removed.  On success *publish is empty.
+ * the object is then still there to be aborted.  The replacing modes exchange
+ * it with an object that must be there (VM_E_NO_INPUT "not_found"); a VM's lock
+ * is held and has been linked into the replacement by the caller.  On success
+ * *publish is empty.
  */
 enum vm_publish_mode {
 	VM_PUBLISH_NEW,		/* RENAME_NOREPLACE */
@@ -72,7 +96,11 @@ int vm_publish_commit(struct vm_publish *publish, enum vm_store_dir dir,
     const char *name, enum vm_publish_mode mode, struct vm_error *err)
     VM_MUST_CHECK;
 
-/* Many at once: results[i] says what became of each; -1 when none could be. */
+/*
+ * Many at once: results[i] says what became of each (all clear: published);
+ * -1 with *err, copied to all results, when the syncs failed: none is
+ * published then.  Objects of mixed `batched` are fine.
+ */
 int vm_publish_commit_all(struct vm_publish *publishes, enum vm_store_dir dir,
     const char *const *names, enum vm_publish_mode mode,
     struct vm_error *results, size_t count, struct vm_error *err) VM_MUST_CHECK;
@@ -97,7 +125,23 @@ int vm_publish_tmpfile_commit(struct vm_store *store, int fd,
     enum vm_store_dir dir, const char *name, mode_t mode, struct vm_error *err)
     VM_MUST_CHECK;
 
-/* Move dir/name to trash/<name>.<n>; *trash_name (caller's, may be NULL). */
+/*
+ * Move dir/name to another place: VM_E_EXISTS when the new name is taken,
+ * VM_E_NO_INPUT "not_found".
+ */
+int vm_publish_move(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir to_dir, const char *to_name,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * Move dir/name to <name>.<n> in trash/ or quarantine/, n above all that are
+ * there; *kept_name is the caller's and may be NULL.
+ */
+int vm_publish_keep(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir keep_dir, char **kept_name,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* The same into trash/. */
 int vm_publish_trash(struct vm_store *store, enum vm_store_dir dir,
     const char *name, char **trash_name, struct vm_error *err) VM_MUST_CHECK;
 /* Move trash/<trash_name> back as dir/name; taken: VM_E_EXISTS. */
@@ -105,7 +149,11 @@ int vm_publish_untrash(struct vm_store *store, const char *trash_name,
     enum vm_store_dir dir, const char *name, struct vm_error *err)
     VM_MUST_CHECK;
 
-/* Remove litter under tmp/ whose lock nobody holds; *count may be NULL. */
+/*
+ * Remove litter under tmp/ whose lock nobody holds; *count (of names removed)
+ * may be NULL.  What cannot be removed is left for the next time; the first
+ * such failure is reported after the others were tried.
+ */
 int vm_publish_sweep(struct vm_store *store, size_t *count,
     struct vm_error *err) VM_MUST_CHECK;
 

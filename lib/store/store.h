@@ -4,7 +4,7 @@
  * A store is opened once per command and then used through directory
  * descriptors, so that a root moved meanwhile is still the same store.  Its
  * layout and invariants stand in vmpipe(7); publish.h makes objects, lock.h
- * locks them, image.h, layer.h, vm.h, alias.h and file.h know each kind.
+ * locks them; image.h, chain.h, vm.h, alias.h and file.h know each kind.
  */
 #ifndef VM_STORE_STORE_H
 #define VM_STORE_STORE_H
@@ -30,19 +30,24 @@ enum vm_store_dir {
 	VM_STORE_DIRS
 };
 
+struct vm_durable;
+
 struct vm_store {
 	char *root; /* absolute, resolved */
 	int root_fd;
-	int fds[VM_STORE_DIRS]; /* open directories */
+	int fds[VM_STORE_DIRS];	    /* open directories */
+	struct vm_durable *durable; /* faults injected, nearly always NULL */
 };
 
 /*
  * Open (and with `create` make, mode 0750) the store.  root NULL:
  * $VMPIPE_ROOT, else /var/lib/vmpipe for root, else $XDG_DATA_HOME/vmpipe or
- * ~/.local/share/vmpipe.  Refused with VM_E_DENIED "bad_store": the root is a
- * symbolic link, not ours (nor root's), writable by others, or not on a local
- * file system (the message says which).  Without `create` a store that is not
- * there is VM_E_NO_INPUT "no_store".
+ * ~/.local/share/vmpipe.  Refused with VM_E_DENIED "bad_store": the root or a
+ * directory in it is a symbolic link, not ours (nor root's) or writable by
+ * others; the root is not on a file system known to be local (tmpfs is), or is
+ * full of something else (the message says which).  Without `create` a store
+ * that is not there, or a directory that holds nothing of a store, is
+ * VM_E_NO_INPUT "no_store".  A lost subdirectory of a store is made anew.
  */
 struct vm_store *vm_store_open(const char *root, bool create,
     struct vm_error *err) VM_MUST_CHECK;
@@ -57,7 +62,7 @@ const char *vm_store_dir_name(enum vm_store_dir dir);
 char *vm_store_path(const struct vm_store *store, enum vm_store_dir dir,
     const char *name, const char *file, struct vm_error *err) VM_MUST_CHECK;
 
-/* Open the object's directory (O_PATH not used); VM_E_NO_INPUT "not_found". */
+/* Open the object's directory for reading; VM_E_NO_INPUT "not_found". */
 int vm_store_open_object(const struct vm_store *store, enum vm_store_dir dir,
     const char *name, struct vm_error *err) VM_MUST_CHECK;
 

@@ -1,0 +1,128 @@
+#include "lib/store/publish.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/store/durable.h"
+#include "lib/store/settle.h"
+
+static int
+settle_or_undo(struct vm_store *store, enum vm_store_dir dir, const char *name,
+    enum vm_store_dir to_dir, const char *to_name, struct vm_error *err)
+{
+	if (vm_settle(store, to_dir, dir, err) == 0)
+		return 0;
+	if (vm_durable_rename(store->durable, store->fds[to_dir], to_name,
+		store->fds[dir], name, RENAME_NOREPLACE) == -1)
+		vm_log(VM_LOG_WARN, "%s: cannot be taken back: %s", to_name,
+		    strerror(errno));
+	return -1;
+}
+
+int
+vm_publish_move(struct vm_store *store, enum vm_store_dir dir, const char *name,
+    enum vm_store_dir to_dir, const char *to_name, struct vm_error *err)
+{
+	if (vm_durable_rename(store->durable, store->fds[dir], name,
+		store->fds[to_dir], to_name, RENAME_NOREPLACE) == 0)
+		return settle_or_undo(store, dir, name, to_dir, to_name, err);
+	if (errno == EEXIST)
+		return vm_error_set(err, VM_E_EXISTS, "exists",
+		    "%s: already in %s", to_name, vm_store_dir_name(to_dir));
+	return vm_error_errno(err, errno, "%s", name);
+}
+
+int
+vm_publish_keep(struct vm_store *store, enum vm_store_dir dir, const char *name,
+    enum vm_store_dir keep_dir, char **kept_name, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *kept = NULL;
+
+	if (vm_settle_rename_kept(store, dir, name, keep_dir, name, &kept,
+		err) == -1 ||
+	    settle_or_undo(store, dir, name, keep_dir, kept, err) == -1)
+		return -1;
+	if (kept_name != NULL)
+		*kept_name = VM_TAKE(kept);
+	return 0;
+}
+
+int
+vm_publish_trash(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, char **trash_name, struct vm_error *err)
+{
+	return vm_publish_keep(store, dir, name, VM_STORE_TRASH, trash_name,
+	    err);
+}
+
+int
+vm_publish_untrash(struct vm_store *store, const char *trash_name,
+    enum vm_store_dir dir, const char *name, struct vm_error *err)
+{
+	return vm_publish_move(store, VM_STORE_TRASH, trash_name, dir, name,
+	    err);
+}
+
+/* --- sweeping --------------------------------------------------------------*/
+
+/* Is fd, locked by us, still what tmp/name stands for? */
+static bool
+is_litter(int tmp_fd, const char *name, int fd, const struct stat *mine)
+{
+	struct stat named;
+
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    fstatat(tmp_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    mine->st_ino == named.st_ino && mine->st_dev == named.st_dev;
+}
+
+/* 1: removed; 0: in use, or gone meanwhile; -1: errno. */
+static int
+sweep_one(struct vm_store *store, const char *name)
+{
+	int tmp_fd = store->fds[VM_STORE_TMP];
+	VM_CLEAN_FD int fd = openat(tmp_fd, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	int result;
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		return errno == ENOENT ? 0 : -1;
+	if (!is_litter(tmp_fd, name, fd, &st))
+		return 0;
+	if (S_ISDIR(st.st_mode))
+		result = vm_durable_remove_tree(store->durable, tmp_fd, name,
+		    VM_TAKE_FD(fd));
+	else
+		result = vm_durable_unlink(store->durable, tmp_fd, name, 0);
+	return result == 0 ? 1 : -1;
+}
+
+int
+vm_publish_sweep(struct vm_store *store, size_t *count, struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_TMP, err);
+	size_t removed = 0;
+	int failed = 0;
+
+	if (names == NULL)
+		return -1;
+	for (size_t i = 0; names[i] != NULL; i++) {
+		int result = sweep_one(store, names[i]);
+
+		if (result == 1)
+			removed++;
+		else if (result == -1 && failed++ == 0)
+			vm_error_errno(err, errno, "tmp/%s", names[i]);
+	}
+	if (count != NULL)
+		*count = removed;
+	return failed == 0 ? 0 : -1;
+}
