@@ -1,0 +1,547 @@
+#include "lib/adapt/curl_http.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clean.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/proc.h"
+
+#define HOPS_MAX 5
+#define CONNECT_MS 30000L
+#define STALL_MS 30000
+#define STALL_BYTES 512L		/* a second; below it is a stall */
+#define BACKOFF_MS 250
+#define RETRY_AFTER_MAX_MS 120000
+#define BUFFER (256L << 10)
+
+static void
+clean_string(char **s)
+{
+	curl_free(*s);
+}
+
+static void
+clean_url(CURLU **url)
+{
+	curl_url_cleanup(*url);
+}
+
+/* One GET from its first request to its last byte. */
+struct transfer {
+	const struct vm_http_request *request;
+	const struct vm_http_sink *sink;
+	CURL *curl;
+	CURLU *url;			/* where we are now, no credentials */
+	char *shown;			/* it as text */
+	char *user, *password;
+	struct curl_slist *headers;
+	struct vm_http_reply reply;
+	uint64_t received;		/* bytes delivered */
+	bool begun;			/* sink->begin was called */
+	bool answered;			/* this response was looked at */
+	bool deliver;			/* and its body is for the sink */
+	unsigned hops, tries;
+	struct vm_error error;		/* from inside a callback */
+};
+
+static void
+release(struct transfer *t)
+{
+	curl_easy_cleanup(t->curl);
+	curl_url_cleanup(t->url);
+	curl_slist_free_all(t->headers);
+	curl_free(t->shown);
+	curl_free(t->user);
+	curl_free(t->password);
+}
+
+/* --- URLs ------------------------------------------------------------------ */
+
+static bool
+is_http(const char *scheme)
+{
+	return strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
+}
+
+static char *
+get_part(CURLU *url, CURLUPart part)
+{
+	char *value = NULL;
+
+	return curl_url_get(url, part, &value, CURLU_DEFAULT_PORT) == CURLUE_OK ?
+	    value : NULL;
+}
+
+/* Parse it and take the credentials out; user and password may be NULL. */
+static CURLU *
+parse_url(const char *text, char **user, char **password, struct vm_error *err)
+{
+	CURLU *url = curl_url();
+	char *scheme VM_CLEAN(clean_string) = NULL;
+	CURLUcode code;
+
+	if (url == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	code = curl_url_set(url, CURLUPART_URL, text,
+	    CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE);
+	if (code != CURLUE_OK ||
+	    (scheme = get_part(url, CURLUPART_SCHEME)) == NULL ||
+	    !is_http(scheme)) {
+		vm_error_set(err, VM_E_USAGE, "bad_url", code != CURLUE_OK ?
+		    "URL: %s" : "URL scheme %s: only http, https and file",
+		    code != CURLUE_OK ? curl_url_strerror(code) : scheme);
+		curl_url_cleanup(url);
+		return NULL;
+	}
+	if (user != NULL) {
+		*user = curl_url_get(url, CURLUPART_USER, user,
+		    CURLU_URLDECODE) == CURLUE_OK ? *user : NULL;
+		*password = curl_url_get(url, CURLUPART_PASSWORD, password,
+		    CURLU_URLDECODE) == CURLUE_OK ? *password : NULL;
+	}
+	curl_url_set(url, CURLUPART_USER, NULL, 0);
+	curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+	curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
+	return url;
+}
+
+char *
+vm_http_clean_url(const char *text, struct vm_error *err)
+{
+	CURLU *url VM_CLEAN(clean_url) = parse_url(text, NULL, NULL, err);
+	char *full VM_CLEAN(clean_string) = NULL;
+	char *copy;
+
+	if (url == NULL)
+		return NULL;
+	if (curl_url_get(url, CURLUPART_URL, &full, 0) != CURLUE_OK ||
+	    (copy = strdup(full)) == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	return copy;
+}
+
+static bool
+has_same_part(CURLU *a, CURLU *b, CURLUPart part)
+{
+	char *x VM_CLEAN(clean_string) = get_part(a, part);
+	char *y VM_CLEAN(clean_string) = get_part(b, part);
+
+	return x != NULL && y != NULL && strcasecmp(x, y) == 0;
+}
+
+static int
+show_url(struct transfer *t, struct vm_error *err)
+{
+	curl_free(VM_TAKE(t->shown));
+	if (curl_url_get(t->url, CURLUPART_URL, &t->shown, 0) != CURLUE_OK)
+		return vm_error_nomem(err);
+	return 0;
+}
+
+/* May we go where the server sends us?  Then that is where we are. */
+static int
+follow(struct transfer *t, struct vm_error *err)
+{
+	char *from VM_CLEAN(clean_string) = NULL;
+	CURLU *url VM_CLEAN(clean_url) = NULL;
+	const char *location = NULL;
+	struct vm_error why = { 0 };
+
+	curl_easy_getinfo(t->curl, CURLINFO_REDIRECT_URL, &location);
+	if (++t->hops > HOPS_MAX)
+		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
+		    "%s: more than %d redirects", t->shown, HOPS_MAX);
+	if (location == NULL)
+		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
+		    "%s: redirected to nowhere", t->shown);
+	url = parse_url(location, NULL, NULL, &why);
+	if (url == NULL)
+		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
+		    "%s: redirect refused: %s", t->shown, why.message);
+	from = get_part(t->url, CURLUPART_SCHEME);
+	if (from != NULL && strcmp(from, "https") == 0 &&
+	    !has_same_part(t->url, url, CURLUPART_SCHEME))
+		return vm_error_set(err, VM_E_DENIED, "downgrade",
+		    "%s: redirected from https to http", t->shown);
+	if (!has_same_part(t->url, url, CURLUPART_HOST) ||
+	    !has_same_part(t->url, url, CURLUPART_PORT) ||
+	    !has_same_part(t->url, url, CURLUPART_SCHEME)) {
+		curl_free(VM_TAKE(t->user));
+		curl_free(VM_TAKE(t->password));
+	}
+	curl_url_cleanup(t->url);
+	t->url = VM_TAKE(url);
+	return show_url(t, err);
+}
+
+/* --- one response ---------------------------------------------------------- */
+
+static long
+get_status(const struct transfer *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static void
+copy_header(const struct transfer *t, const char *name, char *out, size_t size)
+{
+	struct curl_header *header;
+
+	out[0] = '\0';
+	if (curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &header) ==
+	    CURLHE_OK && strlen(header->value) < size)
+		strcpy(out, header->value);
+}
+
+static bool
+can_resume(const struct transfer *t)
+{
+	const char *etag = t->reply.etag;
+
+	return t->request->pinned ||
+	    (etag[0] != '\0' && strncmp(etag, "W/", 2) != 0);
+}
+
+static int
+begin(struct transfer *t, struct vm_error *err)
+{
+	curl_off_t length = -1;
+
+	curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	t->reply.length = length < 0 ? VM_HTTP_UNKNOWN : (uint64_t)length;
+	copy_header(t, "ETag", t->reply.etag, sizeof(t->reply.etag));
+	copy_header(t, "Last-Modified", t->reply.modified,
+	    sizeof(t->reply.modified));
+	t->begun = true;
+	return t->sink->begin(t->sink->context, &t->reply, err);
+}
+
+/* A 206 must go on exactly where we stopped, in a file of the same length. */
+static int
+check_range(const struct transfer *t, struct vm_error *err)
+{
+	unsigned long long first, last, total;
+	char range[128], end;
+
+	copy_header(t, "Content-Range", range, sizeof(range));
+	if (sscanf(range, "bytes %llu-%llu/%llu%c", &first, &last, &total,
+	    &end) != 3 || first != t->received || last < first ||
+	    last >= total || (t->reply.length != VM_HTTP_UNKNOWN &&
+	    total != t->reply.length))
+		return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
+		    "%s: asked to go on at byte %llu, the server answered "
+		    "\"%s\"", t->shown, (unsigned long long)t->received,
+		    range);
+	return 0;
+}
+
+/* The headers are there: is the body for the sink? */
+static int
+answer(struct transfer *t, struct vm_error *err)
+{
+	long status = get_status(t);
+
+	t->answered = true;
+	t->deliver = false;
+	if (status != 200 && status != 206)
+		return 0;
+	if (t->received > 0 && status == 200)
+		return vm_error_set(err, VM_E_UNAVAILABLE, "restart",
+		    "%s: the file has changed, or cannot be continued",
+		    t->shown);
+	if (status == 206 && (t->received == 0 || check_range(t, err) == -1))
+		return t->received > 0 ? -1 : vm_error_set(err, VM_E_PROTOCOL,
+		    "bad_range", "%s: a part, though all was asked for",
+		    t->shown);
+	t->deliver = true;
+	return t->begun ? 0 : begin(t, err);
+}
+
+static size_t
+on_data(char *data, size_t size, size_t count, void *arg)
+{
+	struct transfer *t = arg;
+	size_t len = size * count;
+
+	if (!t->answered && answer(t, &t->error) == -1)
+		return CURL_WRITEFUNC_ERROR;
+	if (!t->deliver)
+		return len;
+	if (t->sink->data(t->sink->context, data, len, &t->error) == -1)
+		return CURL_WRITEFUNC_ERROR;
+	t->received += len;
+	t->tries = 0;
+	return len;
+}
+
+static bool
+is_stopped(const struct transfer *t)
+{
+	return vm_proc_stopped() != 0 ||
+	    (t->request->stop != NULL && atomic_load(t->request->stop));
+}
+
+static int
+on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
+    curl_off_t up_now)
+{
+	(void)total, (void)now, (void)up_total, (void)up_now;
+	return is_stopped(arg);
+}
+
+/* --- one request ----------------------------------------------------------- */
+
+static int
+add_header(struct transfer *t, const char *name, const char *value,
+    struct vm_error *err)
+{
+	struct curl_slist *list;
+	char line[512];
+
+	if (value == NULL || value[0] == '\0')
+		return 0;
+	snprintf(line, sizeof(line), "%s: %s", name, value);
+	list = curl_slist_append(t->headers, line);
+	if (list == NULL)
+		return vm_error_nomem(err);
+	t->headers = list;
+	return 0;
+}
+
+static int
+set_headers(struct transfer *t, struct vm_error *err)
+{
+	char range[32];
+
+	curl_slist_free_all(VM_TAKE(t->headers));
+	if (t->received > 0) {
+		snprintf(range, sizeof(range), "bytes=%llu-",
+		    (unsigned long long)t->received);
+		if (add_header(t, "Range", range, err) == -1)
+			return -1;
+		if (strncmp(t->reply.etag, "W/", 2) == 0)
+			return 0;
+		return add_header(t, "If-Range", t->reply.etag, err);
+	}
+	if (add_header(t, "If-None-Match", t->request->etag, err) == -1)
+		return -1;
+	return add_header(t, "If-Modified-Since", t->request->modified, err);
+}
+
+static int
+set_request(struct transfer *t, struct vm_error *err)
+{
+	uint64_t stall = t->request->stall_ms;
+	CURL *curl = t->curl;
+
+	if (set_headers(t, err) == -1)
+		return -1;
+	curl_easy_reset(curl);
+	curl_easy_setopt(curl, CURLOPT_URL, t->shown);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_USERNAME, t->user);
+	curl_easy_setopt(curl, CURLOPT_PASSWORD, t->password);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->headers);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "vmfetch/" VM_VERSION);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
+	    (long)(((stall == 0 ? STALL_MS : stall) + 999) / 1000));
+	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER);
+	curl_easy_setopt(curl, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	if (t->request->ca_file != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, t->request->ca_file);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
+	return 0;
+}
+
+static const struct {
+	CURLcode curl;
+	enum vm_kind kind;
+	const char *code;
+} failures[] = {
+	{ CURLE_COULDNT_RESOLVE_HOST, VM_E_UNAVAILABLE, "resolve" },
+	{ CURLE_COULDNT_RESOLVE_PROXY, VM_E_UNAVAILABLE, "resolve" },
+	{ CURLE_COULDNT_CONNECT, VM_E_UNAVAILABLE, "connect" },
+	{ CURLE_OPERATION_TIMEDOUT, VM_E_UNAVAILABLE, "stalled" },
+	{ CURLE_PEER_FAILED_VERIFICATION, VM_E_DENIED, "tls" },
+	{ CURLE_SSL_CONNECT_ERROR, VM_E_DENIED, "tls" },
+	{ CURLE_SSL_CIPHER, VM_E_DENIED, "tls" },
+	{ CURLE_SSL_INVALIDCERTSTATUS, VM_E_DENIED, "tls" },
+	{ CURLE_SSL_CACERT_BADFILE, VM_E_NO_INPUT, "cacert" },
+	{ CURLE_URL_MALFORMAT, VM_E_USAGE, "bad_url" },
+	{ CURLE_UNSUPPORTED_PROTOCOL, VM_E_USAGE, "bad_url" },
+	{ CURLE_WEIRD_SERVER_REPLY, VM_E_PROTOCOL, "http_reply" },
+	{ CURLE_OUT_OF_MEMORY, VM_E_SYSTEM, "no_memory" },
+	{ CURLE_OK, VM_E_UNAVAILABLE, "connection_lost" },	/* the rest */
+};
+
+static int
+fail_curl(const struct transfer *t, CURLcode code, struct vm_error *err)
+{
+	size_t i = 0;
+
+	if (vm_proc_check_stop(err) == -1)
+		return -1;
+	while (failures[i].curl != CURLE_OK && failures[i].curl != code)
+		i++;
+	return vm_error_set(err, failures[i].kind, failures[i].code, "%s: %s",
+	    t->shown, curl_easy_strerror(code));
+}
+
+static int
+fail_status(const struct transfer *t, long status, struct vm_error *err)
+{
+	if (status == 404 || status == 410)
+		return vm_error_set(err, VM_E_NO_INPUT, "not_found",
+		    "%s: HTTP %ld: there is no such file", t->shown, status);
+	if (status == 401 || status == 403 || status == 407)
+		return vm_error_set(err, VM_E_DENIED, "forbidden",
+		    "%s: HTTP %ld: the server does not let us", t->shown,
+		    status);
+	if (status == 416)
+		return vm_error_set(err, VM_E_UNAVAILABLE, "restart",
+		    "%s: HTTP %ld: the file has changed", t->shown, status);
+	if (status == 408 || status == 429 || status >= 500)
+		return vm_error_set(err, VM_E_UNAVAILABLE, "server_error",
+		    "%s: HTTP %ld", t->shown, status);
+	return vm_error_set(err, VM_E_PROTOCOL, "http_status",
+	    "%s: unexpected HTTP status %ld", t->shown, status);
+}
+
+/* 0 done, 1 redirected (and followed), -1 failed. */
+static int
+request_once(struct transfer *t, struct vm_error *err)
+{
+	CURLcode code;
+	long status;
+
+	if (set_request(t, err) == -1)
+		return -1;
+	t->answered = false;
+	code = curl_easy_perform(t->curl);
+	if (code == CURLE_OK && !t->answered && answer(t, &t->error) == -1)
+		code = CURLE_WRITE_ERROR;
+	if (vm_error_is_set(&t->error)) {
+		if (err != NULL)
+			*err = t->error;
+		return -1;
+	}
+	status = get_status(t);
+	if (code != CURLE_OK)
+		return fail_curl(t, code, err);
+	if (t->deliver)
+		return 0;
+	if (status == 304 && t->received == 0 && (t->request->etag != NULL ||
+	    t->request->modified != NULL)) {
+		t->reply.not_modified = true;
+		return t->sink->begin(t->sink->context, &t->reply, err);
+	}
+	if (status == 301 || status == 302 || status == 303 ||
+	    status == 307 || status == 308)
+		return follow(t, err) == -1 ? -1 : 1;
+	return fail_status(t, status, err);
+}
+
+/* --- the whole ------------------------------------------------------------- */
+
+static bool
+is_worth_another(const struct transfer *t, const struct vm_error *err)
+{
+	if (is_stopped(t) || t->tries >= VM_HTTP_TRIES)
+		return false;
+	if (strcmp(err->code, "server_error") == 0)
+		return true;
+	return strcmp(err->code, "connection_lost") == 0 &&
+	    (t->received == 0 || can_resume(t));
+}
+
+/* Wait before the next attempt, as long as the server asks for. */
+static void
+back_off(const struct transfer *t, const struct vm_error *err)
+{
+	uint64_t until, ms = (uint64_t)BACKOFF_MS << (t->tries - 1);
+	curl_off_t after = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RETRY_AFTER, &after);
+	if (after > 0)
+		ms = (uint64_t)after < RETRY_AFTER_MAX_MS / 1000 ?
+		    (uint64_t)after * 1000 : RETRY_AFTER_MAX_MS;
+	vm_log(VM_LOG_INFO, "%s; trying again in %llu ms", err->message,
+	    (unsigned long long)ms);
+	until = vm_clock_ms() + ms;
+	while (vm_clock_ms() < until && !is_stopped(t)) {
+		uint64_t left = until - vm_clock_ms();
+
+		vm_clock_wait(left < 100 ? left : 100);
+	}
+}
+
+static int
+transfer(struct transfer *t, struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+	int result;
+
+	for (;;) {
+		result = request_once(t, &failure);
+		if (result == 0)
+			return 0;
+		if (result == 1)
+			continue;
+		t->tries++;
+		if (!is_worth_another(t, &failure))
+			break;
+		back_off(t, &failure);
+		t->hops = 0;
+		vm_error_clear(&failure);
+	}
+	if (err != NULL)
+		*err = failure;
+	return -1;
+}
+
+static void
+start_curl(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int
+vm_http_get(const struct vm_http_request *request,
+    const struct vm_http_sink *sink, struct vm_http_reply *reply,
+    struct vm_error *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct transfer t = { .request = request, .sink = sink };
+	int result = -1;
+
+	pthread_once(&once, start_curl);
+	t.reply.length = VM_HTTP_UNKNOWN;
+	t.curl = curl_easy_init();
+	if (t.curl == NULL)
+		vm_error_nomem(err);
+	else if ((t.url = parse_url(request->url, &t.user, &t.password,
+	    err)) != NULL && show_url(&t, err) == 0)
+		result = transfer(&t, err);
+	if (result == 0)
+		*reply = t.reply;
+	release(&t);
+	return result;
+}

@@ -1,0 +1,69 @@
+/*
+ * curl_http.h - one GET over http or https (libcurl).
+ *
+ * Redirects are followed here, not by libcurl, so that the rules are in one
+ * place: five at most, never to another scheme than http and https, never from
+ * https to http, and credentials stay with the host they were given for.  A
+ * transfer that breaks off is continued with Range and If-Range where the
+ * server gave a strong ETag (RFC 9110 sections 8.8.1, 13.1.5 and 14.2) or where
+ * a digest will tell; 408, 429 and 5xx are asked again after a while, as
+ * Retry-After says.  A bad server never gets more than VM_HTTP_TRIES attempts
+ * in a row that bring nothing.
+ */
+#ifndef VM_ADAPT_CURL_HTTP_H
+#define VM_ADAPT_CURL_HTTP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+#define VM_HTTP_TRIES 5
+#define VM_HTTP_UNKNOWN UINT64_MAX	/* length */
+
+struct vm_http_request {
+	const char *url;		/* may hold user:password@ */
+	const char *ca_file;		/* NULL: the system's */
+	uint64_t stall_ms;		/* give up when nothing comes; 0: 30 s */
+	const char *etag, *modified;	/* what we have; then 304 is possible */
+	bool pinned;			/* a digest will tell: resume anyway */
+	const atomic_bool *stop;	/* set by another thread to end it */
+};
+
+struct vm_http_reply {
+	bool not_modified;		/* 304: no data */
+	uint64_t length;		/* bytes, or VM_HTTP_UNKNOWN */
+	char etag[256], modified[64];	/* "" when absent or too long */
+};
+
+/* begin is called once, before any data; -1 from either ends the transfer. */
+struct vm_http_sink {
+	int (*begin)(void *context, const struct vm_http_reply *reply,
+	    struct vm_error *err);
+	int (*data)(void *context, const void *data, size_t len,
+	    struct vm_error *err);
+	void *context;
+};
+
+/*
+ * Do it.  VM_E_NO_INPUT "not_found" (404, 410); VM_E_DENIED "forbidden" (401,
+ * 403, 407), "tls", "downgrade"; VM_E_PROTOCOL "redirect", "bad_range",
+ * "http_status"; VM_E_UNAVAILABLE "resolve", "connect", "stalled",
+ * "server_error", "connection_lost", and "restart": the file is another one
+ * now, or cannot be continued, and what was delivered is worthless.  Messages
+ * show the URL without credentials.
+ */
+int vm_http_get(const struct vm_http_request *request,
+    const struct vm_http_sink *sink, struct vm_http_reply *reply,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * The URL in normal form without user, password and fragment: what may be shown
+ * and stored.  The caller's.  VM_E_USAGE "bad_url" for anything but http and
+ * https.
+ */
+char *vm_http_clean_url(const char *url, struct vm_error *err) VM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,81 @@
+#include "lib/qemu/img.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/proc.h"
+#include "lib/qemu/sandbox.h"
+
+#define MEMORY_BYTES ((uint64_t)2 << 30)	/* address space; it uses 60 M */
+#define TIMEOUT_MS ((uint64_t)300000)
+#define SLOWEST_BYTES_PER_MS 10000		/* 10 MB/s */
+
+/* The last line it wrote, without its own name in front. */
+static const char *
+last_words(struct vm_proc_result *result)
+{
+	static const char prefix[] = "qemu-img: ";
+	char *text = result->err.data, *line;
+
+	if (text == NULL)
+		return "no message";
+	while (result->err.len > 0 && text[result->err.len - 1] == '\n')
+		text[--result->err.len] = '\0';
+	line = strrchr(text, '\n');
+	line = line == NULL ? text : line + 1;
+	if (strncmp(line, prefix, sizeof(prefix) - 1) == 0)
+		line += sizeof(prefix) - 1;
+	return line[0] == '\0' ? "no message" : line;
+}
+
+static int
+judge(struct vm_proc_result *result, struct vm_error *err)
+{
+	const char *words;
+
+	if (result->status == 0)
+		return 0;
+	words = last_words(result);
+	if (strstr(words, strerror(ENOSPC)) != NULL)
+		return vm_error_set(err, VM_E_IO, "no_space", "qemu-img: %s",
+		    words);
+	if (result->status > 128)
+		return vm_error_set(err, VM_E_BUG, "qemu_img",
+		    "qemu-img was ended by signal %d (%s)",
+		    result->status - 128, words);
+	return vm_error_set(err, VM_E_BUG, "qemu_img",
+	    "qemu-img ended with status %d: %s", result->status, words);
+}
+
+int
+vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
+{
+	const char *const argv[] = { "qemu-img", "convert", "-n",
+		"--target-is-zero", "-S", "64k", "-f", "qcow2", "-O", "raw",
+		convert->from, convert->to, NULL };
+	struct vm_sandbox sandbox VM_CLEAN_SANDBOX = { .ruleset_fd = -1 };
+	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
+	struct vm_proc_options options = {
+		.argv = argv,
+		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1,
+		.timeout_ms = convert->timeout_ms,
+		.limit_address_bytes = MEMORY_BYTES,
+		.limit_file_bytes = convert->virtual_size,
+		.prepare = vm_sandbox_enter,
+		.prepare_arg = &sandbox,
+	};
+
+	if (options.timeout_ms == 0)
+		options.timeout_ms = TIMEOUT_MS +
+		    convert->virtual_size / SLOWEST_BYTES_PER_MS;
+	options.limit_cpu_s = options.timeout_ms / 1000 + 1;
+	if (vm_sandbox_open(&sandbox, convert->dir_fd, convert->from,
+	    convert->to, err) == -1)
+		return -1;
+	if (vm_proc_run(&options, &result, err) == -1) {
+		if (err != NULL && strcmp(err->code, "no_program") == 0)
+			return vm_error_hint(err, "apt install qemu-utils");
+		return -1;
+	}
+	return judge(&result, err);
+}

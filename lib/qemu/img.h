@@ -1,0 +1,34 @@
+/*
+ * img.h - qemu-img, kept in a sandbox: it reads what strangers have written.
+ *
+ * It may read its own libraries and the one input, write the one output, and
+ * nothing else: Landlock closes the file system, a seccomp filter refuses new
+ * sockets, limits cap memory, CPU time and the output's size, and a time-out
+ * ends it.  A kernel without Landlock leaves the other four.  The file has
+ * been inspected before (inspect.h); this is the second wall, not the first.
+ */
+#ifndef VM_QEMU_IMG_H
+#define VM_QEMU_IMG_H
+
+#include <stdint.h>
+
+#include "lib/base/error.h"
+
+struct vm_img_convert {
+	int dir_fd;			/* of both files */
+	const char *from;		/* a qcow2 file that passed inspection */
+	const char *to;			/* an empty file of its virtual size */
+	uint64_t virtual_size;		/* bytes */
+	uint64_t timeout_ms;		/* 0: by the size */
+};
+
+/*
+ * Unpack `from` into the sparse raw file `to`.  VM_E_UNAVAILABLE "no_program"
+ * (hint: the package), VM_E_BUG "qemu_img" (it failed or died; its last words
+ * are in the message), VM_E_IO "no_space", VM_E_TRY_AGAIN "timeout".  `to` is
+ * worthless then.
+ */
+int vm_img_convert_raw(const struct vm_img_convert *convert,
+    struct vm_error *err) VM_MUST_CHECK;
+
+#endif

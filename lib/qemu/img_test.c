@@ -1,0 +1,144 @@
+#include "lib/qemu/img.h"
+
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clean.h"
+#include "lib/base/fd.h"
+#include "test/unit.h"
+
+#define SIZE ((uint64_t)1 << 20)
+
+struct room {
+	char path[32];
+	int fd;
+};
+
+/* A directory with in.qcow2 and an empty out.raw; PATH begins with it. */
+static int
+enter(void **state)
+{
+	struct room *room = calloc(1, sizeof(*room));
+	char command[256], path[4096];
+
+	strcpy(room->path, "/tmp/vmpipe-test.XXXXXX");
+	assert_non_null(mkdtemp(room->path));
+	snprintf(command, sizeof(command), "test/lib/mkqcow2.pl "
+	    ">%s/in.qcow2 && truncate -s 1M %s/out.raw",
+	    room->path, room->path);
+	assert_int_equal(system(command), 0);
+	room->fd = open(room->path, O_DIRECTORY | O_CLOEXEC);
+	assert_true(room->fd >= 0);
+	snprintf(path, sizeof(path), "%s:%s", room->path, getenv("PATH"));
+	setenv("REAL_PATH", getenv("PATH"), 1);
+	setenv("PATH", path, 1);
+	*state = room;
+	return 0;
+}
+
+static int
+leave(void **state)
+{
+	struct room *room = *state;
+	char command[64];
+
+	setenv("PATH", getenv("REAL_PATH"), 1);
+	close(room->fd);
+	snprintf(command, sizeof(command), "rm -rf %s", room->path);
+	assert_int_equal(system(command), 0);
+	free(room);
+	return 0;
+}
+
+static int
+convert(const struct room *room, uint64_t timeout_ms, struct vm_error *err)
+{
+	const struct vm_img_convert work = { .dir_fd = room->fd,
+		.from = "in.qcow2", .to = "out.raw", .virtual_size = SIZE,
+		.timeout_ms = timeout_ms };
+
+	return vm_img_convert_raw(&work, err);
+}
+
+/* A program of ours instead of qemu-img, where the sandbox lets it run. */
+static void
+put_fake(const struct room *room, const char *script)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/qemu-img", room->path);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "#!/bin/sh\n%s\n", script);
+	fclose(file);
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void
+test_converts(void **state)
+{
+	const struct room *room = *state;
+	struct vm_error err = { 0 };
+	struct vm_buf raw VM_CLEAN_BUF = { 0 };
+	struct stat st;
+
+	if (convert(room, 0, &err) == -1)
+		fail_msg("%s", err.message);
+	assert_int_equal(
+	    vm_fd_read_file(room->fd, "out.raw", SIZE, &raw, &err), 0);
+	assert_int_equal(raw.len, SIZE);
+	assert_memory_equal(raw.data, "datadata", 8);
+	assert_memory_equal(raw.data + 65532, "data\0\0\0\0", 8);
+	assert_int_equal(fstatat(room->fd, "out.raw", &st, 0), 0);
+	assert_int_equal(st.st_blocks * 512, 65536);
+}
+
+/* The second wall: what inspection would have refused finds nothing to open. */
+static void
+test_a_backing_file_stays_closed(void **state)
+{
+	const struct room *room = *state;
+	struct vm_error err = { 0 };
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp %s/in.qcow2 %s/base; "
+	    "test/lib/mkqcow2.pl backing=base >%s/in.qcow2", room->path,
+	    room->path, room->path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(convert(room, 0, &err), -1);
+	assert_string_equal(err.code, "qemu_img");
+	assert_non_null(strstr(err.message, "ermission denied"));
+}
+
+static void
+test_a_program_that_is_not_there(void **state)
+{
+	struct room *room = *state;
+	struct vm_error err = { 0 };
+
+	setenv("PATH", "/nonexistent", 1);
+	assert_int_equal(convert(room, 0, &err), -1);
+	assert_int_equal(err.kind, VM_E_UNAVAILABLE);
+	assert_string_equal(err.code, "no_program");
+	assert_non_null(strstr(err.hint, "qemu-utils"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_converts, enter, leave),
+		cmocka_unit_test_setup_teardown(
+		    test_a_backing_file_stays_closed, enter, leave),
+		cmocka_unit_test_setup_teardown(
+		    test_a_program_that_is_not_there, enter, leave),
+	};
+
+	return cmocka_run_group_tests_name("img", tests, NULL, NULL);
+}
