@@ -13,7 +13,7 @@
 #define HOPS_MAX 5
 #define CONNECT_MS 30000L
 #define STALL_MS 30000
-#define STALL_BYTES 512L		/* a second; below it is a stall */
+#define STALL_BYTES 512L /* a second; below it is a stall */
 #define BACKOFF_MS 250
 #define RETRY_AFTER_MAX_MS 120000
 #define BUFFER (256L << 10)
@@ -35,17 +35,17 @@ struct transfer {
 	const struct vm_http_request *request;
 	const struct vm_http_sink *sink;
 	CURL *curl;
-	CURLU *url;			/* where we are now, no credentials */
-	char *shown;			/* it as text */
+	CURLU *url;  /* where we are now, no credentials */
+	char *shown; /* it as text */
 	char *user, *password;
 	struct curl_slist *headers;
 	struct vm_http_reply reply;
-	uint64_t received;		/* bytes delivered */
-	bool begun;			/* sink->begin was called */
-	bool answered;			/* this response was looked at */
-	bool deliver;			/* and its body is for the sink */
+	uint64_t received; /* bytes delivered */
+	bool begun;	   /* sink->begin was called */
+	bool answered;	   /* this response was looked at */
+	bool deliver;	   /* and its body is for the sink */
 	unsigned hops, tries;
-	struct vm_error error;		/* from inside a callback */
+	struct vm_error error; /* from inside a callback */
 };
 
 static void
@@ -72,8 +72,10 @@ get_part(CURLU *url, CURLUPart part)
 {
 	char *value = NULL;
 
-	return curl_url_get(url, part, &value, CURLU_DEFAULT_PORT) == CURLUE_OK ?
-	    value : NULL;
+	return curl_url_get(url, part, &value, CURLU_DEFAULT_PORT) ==
+		CURLUE_OK ?
+	    value :
+	    NULL;
 }
 
 /* Parse it and take the credentials out; user and password may be NULL. */
@@ -93,17 +95,23 @@ parse_url(const char *text, char **user, char **password, struct vm_error *err)
 	if (code != CURLUE_OK ||
 	    (scheme = get_part(url, CURLUPART_SCHEME)) == NULL ||
 	    !is_http(scheme)) {
-		vm_error_set(err, VM_E_USAGE, "bad_url", code != CURLUE_OK ?
-		    "URL: %s" : "URL scheme %s: only http, https and file",
+		vm_error_set(err, VM_E_USAGE, "bad_url",
+		    code != CURLUE_OK ?
+			"URL: %s" :
+			"URL scheme %s: only http, https and file",
 		    code != CURLUE_OK ? curl_url_strerror(code) : scheme);
 		curl_url_cleanup(url);
 		return NULL;
 	}
 	if (user != NULL) {
 		*user = curl_url_get(url, CURLUPART_USER, user,
-		    CURLU_URLDECODE) == CURLUE_OK ? *user : NULL;
+			    CURLU_URLDECODE) == CURLUE_OK ?
+		    *user :
+		    NULL;
 		*password = curl_url_get(url, CURLUPART_PASSWORD, password,
-		    CURLU_URLDECODE) == CURLUE_OK ? *password : NULL;
+				CURLU_URLDECODE) == CURLUE_OK ?
+		    *password :
+		    NULL;
 	}
 	curl_url_set(url, CURLUPART_USER, NULL, 0);
 	curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
@@ -200,7 +208,8 @@ copy_header(const struct transfer *t, const char *name, char *out, size_t size)
 
 	out[0] = '\0';
 	if (curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &header) ==
-	    CURLHE_OK && strlen(header->value) < size)
+		CURLHE_OK &&
+	    strlen(header->value) < size)
 		strcpy(out, header->value);
 }
 
@@ -236,13 +245,13 @@ check_range(const struct transfer *t, struct vm_error *err)
 
 	copy_header(t, "Content-Range", range, sizeof(range));
 	if (sscanf(range, "bytes %llu-%llu/%llu%c", &first, &last, &total,
-	    &end) != 3 || first != t->received || last < first ||
-	    last >= total || (t->reply.length != VM_HTTP_UNKNOWN &&
-	    total != t->reply.length))
+		&end) != 3 ||
+	    first != t->received || last < first || last >= total ||
+	    (t->reply.length != VM_HTTP_UNKNOWN && total != t->reply.length))
 		return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
 		    "%s: asked to go on at byte %llu, the server answered "
-		    "\"%s\"", t->shown, (unsigned long long)t->received,
-		    range);
+		    "\"%s\"",
+		    t->shown, (unsigned long long)t->received, range);
 	return 0;
 }
 
@@ -261,9 +270,10 @@ answer(struct transfer *t, struct vm_error *err)
 		    "%s: the file has changed, or cannot be continued",
 		    t->shown);
 	if (status == 206 && (t->received == 0 || check_range(t, err) == -1))
-		return t->received > 0 ? -1 : vm_error_set(err, VM_E_PROTOCOL,
-		    "bad_range", "%s: a part, though all was asked for",
-		    t->shown);
+		return t->received > 0 ?
+		    -1 :
+		    vm_error_set(err, VM_E_PROTOCOL, "bad_range",
+			"%s: a part, though all was asked for", t->shown);
 	t->deliver = true;
 	return t->begun ? 0 : begin(t, err);
 }
@@ -389,7 +399,7 @@ static const struct {
 	{ CURLE_UNSUPPORTED_PROTOCOL, VM_E_USAGE, "bad_url" },
 	{ CURLE_WEIRD_SERVER_REPLY, VM_E_PROTOCOL, "http_reply" },
 	{ CURLE_OUT_OF_MEMORY, VM_E_SYSTEM, "no_memory" },
-	{ CURLE_OK, VM_E_UNAVAILABLE, "connection_lost" },	/* the rest */
+	{ CURLE_OK, VM_E_UNAVAILABLE, "connection_lost" }, /* the rest */
 };
 
 static int
@@ -448,13 +458,13 @@ request_once(struct transfer *t, struct vm_error *err)
 		return fail_curl(t, code, err);
 	if (t->deliver)
 		return 0;
-	if (status == 304 && t->received == 0 && (t->request->etag != NULL ||
-	    t->request->modified != NULL)) {
+	if (status == 304 && t->received == 0 &&
+	    (t->request->etag != NULL || t->request->modified != NULL)) {
 		t->reply.not_modified = true;
 		return t->sink->begin(t->sink->context, &t->reply, err);
 	}
-	if (status == 301 || status == 302 || status == 303 ||
-	    status == 307 || status == 308)
+	if (status == 301 || status == 302 || status == 303 || status == 307 ||
+	    status == 308)
 		return follow(t, err) == -1 ? -1 : 1;
 	return fail_status(t, status, err);
 }
@@ -482,7 +492,8 @@ back_off(const struct transfer *t, const struct vm_error *err)
 	curl_easy_getinfo(t->curl, CURLINFO_RETRY_AFTER, &after);
 	if (after > 0)
 		ms = (uint64_t)after < RETRY_AFTER_MAX_MS / 1000 ?
-		    (uint64_t)after * 1000 : RETRY_AFTER_MAX_MS;
+		    (uint64_t)after * 1000 :
+		    RETRY_AFTER_MAX_MS;
 	vm_log(VM_LOG_INFO, "%s; trying again in %llu ms", err->message,
 	    (unsigned long long)ms);
 	until = vm_clock_ms() + ms;
@@ -537,8 +548,9 @@ vm_http_get(const struct vm_http_request *request,
 	t.curl = curl_easy_init();
 	if (t.curl == NULL)
 		vm_error_nomem(err);
-	else if ((t.url = parse_url(request->url, &t.user, &t.password,
-	    err)) != NULL && show_url(&t, err) == 0)
+	else if ((t.url = parse_url(request->url, &t.user, &t.password, err)) !=
+		NULL &&
+	    show_url(&t, err) == 0)
 		result = transfer(&t, err);
 	if (result == 0)
 		*reply = t.reply;

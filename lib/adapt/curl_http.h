@@ -21,21 +21,21 @@
 #include "lib/base/error.h"
 
 #define VM_HTTP_TRIES 5
-#define VM_HTTP_UNKNOWN UINT64_MAX	/* length */
+#define VM_HTTP_UNKNOWN UINT64_MAX /* length */
 
 struct vm_http_request {
-	const char *url;		/* may hold user:password@ */
-	const char *ca_file;		/* NULL: the system's */
-	uint64_t stall_ms;		/* give up when nothing comes; 0: 30 s */
-	const char *etag, *modified;	/* what we have; then 304 is possible */
-	bool pinned;			/* a digest will tell: resume anyway */
-	const atomic_bool *stop;	/* set by another thread to end it */
+	const char *url;	     /* may hold user:password@ */
+	const char *ca_file;	     /* NULL: the system's */
+	uint64_t stall_ms;	     /* give up when nothing comes; 0: 30 s */
+	const char *etag, *modified; /* what we have; then 304 is possible */
+	bool pinned;		     /* a digest will tell: resume anyway */
+	const atomic_bool *stop;     /* set by another thread to end it */
 };
 
 struct vm_http_reply {
-	bool not_modified;		/* 304: no data */
-	uint64_t length;		/* bytes, or VM_HTTP_UNKNOWN */
-	char etag[256], modified[64];	/* "" when absent or too long */
+	bool not_modified;	      /* 304: no data */
+	uint64_t length;	      /* bytes, or VM_HTTP_UNKNOWN */
+	char etag[256], modified[64]; /* "" when absent or too long */
 };
 
 /* begin is called once, before any data; -1 from either ends the transfer. */

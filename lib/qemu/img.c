@@ -6,9 +6,9 @@
 #include "lib/base/proc.h"
 #include "lib/qemu/sandbox.h"
 
-#define MEMORY_BYTES ((uint64_t)2 << 30)	/* address space; it uses 60 M */
+#define MEMORY_BYTES ((uint64_t)2 << 30) /* address space; it uses 60 M */
 #define TIMEOUT_MS ((uint64_t)300000)
-#define SLOWEST_BYTES_PER_MS 10000		/* 10 MB/s */
+#define SLOWEST_BYTES_PER_MS 10000 /* 10 MB/s */
 
 /* The last line it wrote, without its own name in front. */
 static const char *
@@ -57,7 +57,9 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
 	struct vm_proc_options options = {
 		.argv = argv,
-		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
 		.timeout_ms = convert->timeout_ms,
 		.limit_address_bytes = MEMORY_BYTES,
 		.limit_file_bytes = convert->virtual_size,
@@ -69,8 +71,8 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 		options.timeout_ms = TIMEOUT_MS +
 		    convert->virtual_size / SLOWEST_BYTES_PER_MS;
 	options.limit_cpu_s = options.timeout_ms / 1000 + 1;
-	if (vm_sandbox_open(&sandbox, convert->dir_fd, convert->from,
-	    convert->to, err) == -1)
+	if (vm_sandbox_open(&sandbox, argv[0], convert->dir_fd, convert->from,
+		convert->to, err) == -1)
 		return -1;
 	if (vm_proc_run(&options, &result, err) == -1) {
 		if (err != NULL && strcmp(err->code, "no_program") == 0)

@@ -28,7 +28,8 @@ enter(void **state)
 
 	strcpy(room->path, "/tmp/vmpipe-test.XXXXXX");
 	assert_non_null(mkdtemp(room->path));
-	snprintf(command, sizeof(command), "test/lib/mkqcow2.pl "
+	snprintf(command, sizeof(command),
+	    "test/lib/mkqcow2.pl "
 	    ">%s/in.qcow2 && truncate -s 1M %s/out.raw",
 	    room->path, room->path);
 	assert_int_equal(system(command), 0);
@@ -59,7 +60,9 @@ static int
 convert(const struct room *room, uint64_t timeout_ms, struct vm_error *err)
 {
 	const struct vm_img_convert work = { .dir_fd = room->fd,
-		.from = "in.qcow2", .to = "out.raw", .virtual_size = SIZE,
+		.from = "in.qcow2",
+		.to = "out.raw",
+		.virtual_size = SIZE,
 		.timeout_ms = timeout_ms };
 
 	return vm_img_convert_raw(&work, err);
@@ -90,8 +93,8 @@ test_converts(void **state)
 
 	if (convert(room, 0, &err) == -1)
 		fail_msg("%s", err.message);
-	assert_int_equal(
-	    vm_fd_read_file(room->fd, "out.raw", SIZE, &raw, &err), 0);
+	assert_int_equal(vm_fd_read_file(room->fd, "out.raw", SIZE, &raw, &err),
+	    0);
 	assert_int_equal(raw.len, SIZE);
 	assert_memory_equal(raw.data, "datadata", 8);
 	assert_memory_equal(raw.data + 65532, "data\0\0\0\0", 8);
@@ -107,9 +110,10 @@ test_a_backing_file_stays_closed(void **state)
 	struct vm_error err = { 0 };
 	char command[256];
 
-	snprintf(command, sizeof(command), "cp %s/in.qcow2 %s/base; "
-	    "test/lib/mkqcow2.pl backing=base >%s/in.qcow2", room->path,
-	    room->path, room->path);
+	snprintf(command, sizeof(command),
+	    "cp %s/in.qcow2 %s/base; "
+	    "test/lib/mkqcow2.pl backing=base >%s/in.qcow2",
+	    room->path, room->path, room->path);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(convert(room, 0, &err), -1);
 	assert_string_equal(err.code, "qemu_img");
@@ -129,6 +133,48 @@ test_a_program_that_is_not_there(void **state)
 	assert_non_null(strstr(err.hint, "qemu-utils"));
 }
 
+static void
+test_it_crashes_fails_or_hangs(void **state)
+{
+	const struct room *room = *state;
+	struct vm_error err = { 0 };
+
+	put_fake(room, "echo one >&2; echo 'qemu-img: it broke' >&2; exit 1");
+	assert_int_equal(convert(room, 0, &err), -1);
+	assert_int_equal(err.kind, VM_E_BUG);
+	assert_string_equal(err.message,
+	    "qemu-img ended with status 1: it broke");
+	put_fake(room, "kill -SEGV $$");
+	assert_int_equal(convert(room, 0, &err), -1);
+	assert_int_equal(err.kind, VM_E_BUG);
+	assert_non_null(strstr(err.message, "signal 11"));
+	put_fake(room, "echo 'x: No space left on device' >&2; exit 1");
+	assert_int_equal(convert(room, 0, &err), -1);
+	assert_string_equal(err.code, "no_space");
+	put_fake(room, "while :; do :; done");
+	assert_int_equal(convert(room, 200, &err), -1);
+	assert_int_equal(err.kind, VM_E_TRY_AGAIN);
+}
+
+/* It can neither write beside its output, nor read ours, nor connect. */
+static void
+test_the_sandbox_holds(void **state)
+{
+	const struct room *room = *state;
+	struct vm_error err = { 0 };
+	char path[64];
+
+	put_fake(room,
+	    "echo x >out.raw; echo x >other; cat /etc/passwd && exit 8; "
+	    "perl -MSocket -e 'exit !socket(S, PF_INET, SOCK_STREAM, 0)' && "
+	    "exit 9; exec head -c 2000000 /dev/urandom >out.raw");
+	assert_int_equal(convert(room, 0, &err), -1);
+	assert_null(strstr(err.message, "status 8"));
+	assert_null(strstr(err.message, "status 9"));
+	snprintf(path, sizeof(path), "%s/other", room->path);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int
 main(void)
 {
@@ -138,6 +184,10 @@ main(void)
 		    test_a_backing_file_stays_closed, enter, leave),
 		cmocka_unit_test_setup_teardown(
 		    test_a_program_that_is_not_there, enter, leave),
+		cmocka_unit_test_setup_teardown(test_it_crashes_fails_or_hangs,
+		    enter, leave),
+		cmocka_unit_test_setup_teardown(test_the_sandbox_holds, enter,
+		    leave),
 	};
 
 	return cmocka_run_group_tests_name("img", tests, NULL, NULL);

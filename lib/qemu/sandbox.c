@@ -11,10 +11,14 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#define FS_READ (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | \
-	LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_READ                                                                \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |           \
+	    LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_ALL ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
 
 #if defined(__x86_64__)
@@ -27,8 +31,15 @@
 
 /* What a program needs in order to start; what is absent is left out. */
 static const char *const system_paths[] = {
-	"/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache",
-	"/dev/null", "/dev/urandom", "/proc/self", "/sys/devices/system/cpu",
+	"/usr",
+	"/bin",
+	"/lib",
+	"/lib64",
+	"/etc/ld.so.cache",
+	"/dev/null",
+	"/dev/urandom",
+	"/proc/self",
+	"/sys/devices/system/cpu",
 };
 
 static int
@@ -52,9 +63,28 @@ allow(int ruleset, int dir_fd, const char *path, uint64_t access)
 	return result;
 }
 
+/* Wherever PATH finds it; a program that is not there is exec's to report. */
+static void
+allow_program(int ruleset, const char *program)
+{
+	const char *at = getenv("PATH");
+	char path[4096];
+
+	while (at != NULL) {
+		int len = (int)strcspn(at, ":");
+
+		snprintf(path, sizeof(path), "%.*s/%s", len, at, program);
+		if (access(path, X_OK) == 0) {
+			(void)allow(ruleset, AT_FDCWD, path, FS_READ);
+			return;
+		}
+		at = at[len] == '\0' ? NULL : at + len + 1;
+	}
+}
+
 int
-vm_sandbox_open(struct vm_sandbox *sandbox, int dir_fd, const char *read_name,
-    const char *write_name, struct vm_error *err)
+vm_sandbox_open(struct vm_sandbox *sandbox, const char *program, int dir_fd,
+    const char *read_name, const char *write_name, struct vm_error *err)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = FS_ALL };
 	size_t count = sizeof(system_paths) / sizeof(system_paths[0]);
@@ -62,20 +92,23 @@ vm_sandbox_open(struct vm_sandbox *sandbox, int dir_fd, const char *read_name,
 
 	sandbox->dir_fd = dir_fd;
 	sandbox->ruleset_fd = -1;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
-	    sizeof(attr), 0);
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr),
+	    0);
 	if (ruleset == -1)
-		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 :
+		return errno == ENOSYS || errno == EOPNOTSUPP ?
+		    0 :
 		    vm_error_errno(err, errno, "make a sandbox");
 	sandbox->ruleset_fd = ruleset;
 	for (size_t i = 0; i < count; i++)
 		if (allow(ruleset, AT_FDCWD, system_paths[i], FS_READ) == -1 &&
 		    errno != ENOENT && errno != EACCES)
 			goto failed;
-	if (allow(ruleset, dir_fd, read_name,
-	    LANDLOCK_ACCESS_FS_READ_FILE) == 0 &&
-	    allow(ruleset, dir_fd, write_name, LANDLOCK_ACCESS_FS_READ_FILE |
-	    LANDLOCK_ACCESS_FS_WRITE_FILE) == 0)
+	allow_program(ruleset, program);
+	if (allow(ruleset, dir_fd, read_name, LANDLOCK_ACCESS_FS_READ_FILE) ==
+		0 &&
+	    allow(ruleset, dir_fd, write_name,
+		LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE) ==
+		0)
 		return 0;
 failed:
 	vm_error_errno(err, errno, "make a sandbox");
@@ -127,8 +160,8 @@ vm_sandbox_enter(void *arg)
 	if (fchdir(sandbox->dir_fd) == -1 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return -1;
-	if (sandbox->ruleset_fd >= 0 && syscall(SYS_landlock_restrict_self,
-	    sandbox->ruleset_fd, 0) == -1)
+	if (sandbox->ruleset_fd >= 0 &&
+	    syscall(SYS_landlock_restrict_self, sandbox->ruleset_fd, 0) == -1)
 		return -1;
 	return refuse_sockets();
 }

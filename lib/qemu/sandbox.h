@@ -14,15 +14,16 @@
 #include "lib/base/error.h"
 
 struct vm_sandbox {
-	int ruleset_fd;		/* -1: no Landlock here */
-	int dir_fd;		/* the child's working directory; borrowed */
+	int ruleset_fd; /* -1: no Landlock here */
+	int dir_fd;	/* the child's working directory; borrowed */
 };
 
 /*
- * Programs and libraries of the system may be read and run, dir_fd/read_name
- * read, dir_fd/write_name written; nothing else of the file system is there.
+ * The program (by PATH) and the programs and libraries of the system may be
+ * read and run, dir_fd/read_name read, dir_fd/write_name written; nothing else
+ * of the file system is there.
  */
-int vm_sandbox_open(struct vm_sandbox *sandbox, int dir_fd,
+int vm_sandbox_open(struct vm_sandbox *sandbox, const char *program, int dir_fd,
     const char *read_name, const char *write_name, struct vm_error *err)
     VM_MUST_CHECK;
 void vm_sandbox_close(struct vm_sandbox *sandbox);
