@@ -42,7 +42,10 @@ struct vm_json *vm_manifest_order(const struct vm_manifest *manifest,
 int vm_manifest_check_role(struct vm_json *role, struct vm_error *err)
     VM_MUST_CHECK;
 
-/* --set KEY=VALUE: KEY a path in the role, VALUE YAML, checked as above. */
+/*
+ * --set KEY=VALUE: KEY a path in the role, VALUE YAML, checked as above.
+ * VM_E_USAGE, and role untouched, when it is refused.
+ */
 int vm_manifest_set(struct vm_json *role, const char *assignment,
     struct vm_error *err) VM_MUST_CHECK;
 

@@ -77,7 +77,8 @@ enum vm_schema_flag {
 	VM_SCHEMA_LATER = 1 << 2,  /* known, not supported yet: refused */
 	VM_SCHEMA_RECORD = 1 << 3, /* in records only */
 	VM_SCHEMA_PLAIN = 1 << 4,  /* a plain secret: instance: only */
-	VM_SCHEMA_CLONE = 1 << 5   /* below it: differs per clone */
+	VM_SCHEMA_CLONE = 1 << 5,  /* below it: differs per clone */
+	VM_SCHEMA_SHARED = 1 << 6  /* below it: the same for all clones */
 };
 
 struct vm_schema_field {
@@ -95,7 +96,9 @@ struct vm_schema {
 	const char *pattern;	  /* TEXT: POSIX ERE, ECMA as well */
 	const char *const *words; /* TEXT: the only values */
 	int (*check)(const char *text, struct vm_error *err);
+	bool secret;		      /* TEXT: never shown */
 	bool vars;		      /* TEXT: {{variables}} are expanded */
+	bool shell;		      /* TEXT: a shell command */
 	const struct vm_schema *item; /* LIST, DICT */
 	const struct vm_schema *key;  /* DICT: its names */
 	const struct vm_schema_field *fields; /* MAP; ends with all-zero */
@@ -116,44 +119,54 @@ extern const struct vm_schema vm_schema_text, vm_schema_line, vm_schema_name,
     vm_schema_hostname, vm_schema_address, vm_schema_ip, vm_schema_mac,
     vm_schema_port, vm_schema_any_port;
 
-/* A check under way. */
+/* A check under way; all-zero is a fresh one for a record. */
 struct vm_schema_run {
-	const char *file;	 /* "FILE:line:column: "; NULL: paths */
-	struct vm_buf *problems; /* all, one a line; may be NULL */
-	unsigned count;		 /* problems found */
-	struct vm_error first;	 /* the first of them */
-	bool is_record;		 /* RECORD fields are accepted */
-	bool is_clone;		 /* below instance: */
-	bool is_shared;		 /* below customize: */
+	const char *file;	  /* NULL: messages without a position */
+	struct vm_buf *problems;  /* all, one a line; may be NULL */
+	unsigned count;		  /* problems found */
+	struct vm_error first;	  /* the first of them */
+	char path[256];		  /* of the value being checked */
+	bool is_manifest;	  /* RECORD fields are refused */
+	bool is_expanded;	  /* {{ has no meaning any more */
+	bool is_clone, is_shared; /* below instance:, below customize: */
 };
 
 /*
  * Check node and build its JSON in normal form.  NULL when there is any
- * problem: run->first is set (VM_E_DATA, or VM_E_SYSTEM without memory).
+ * problem: run->first is set (VM_E_DATA "bad_manifest", or VM_E_SYSTEM).
  */
 struct vm_json *vm_schema_build(const struct vm_schema *schema,
     const struct vm_yaml_node *node, struct vm_schema_run *run) VM_MUST_CHECK;
 
-/* Note a problem at node, or (no position) at the path being checked. */
+/*
+ * Note a problem: "FILE:LINE:COLUMN: PATH: message", or only from PATH on.
+ * At most VM_SCHEMA_MAX_PROBLEMS are written down.
+ */
 void vm_schema_problem(struct vm_schema_run *run, const struct vm_yaml_node *at,
-    const char *path, const char *format, ...) VM_PRINTF(4, 5);
+    const char *format, ...) VM_PRINTF(3, 4);
+
+/* Any error of ours (no memory): ends the check. */
+void vm_schema_fail(struct vm_schema_run *run, const struct vm_error *err);
+
+/* Make run->path that of a member or item; leave with the value returned. */
+size_t vm_schema_enter(struct vm_schema_run *run, const char *name);
+void vm_schema_leave(struct vm_schema_run *run, size_t mark);
+
+/* A scalar by its kind: of vm_schema_build(), in schema_scalar.c. */
+struct vm_json *vm_schema_build_scalar(const struct vm_schema *schema,
+    const struct vm_yaml_node *node, struct vm_schema_run *run) VM_MUST_CHECK;
 
 /*
- * The same for JSON (a record's spec, an expanded operation): a new value in
- * normal form.  Messages name the path from `name` on
- * ("spec.customize.0.write.mode"); VM_E_DATA "bad_spec".
+ * The same for JSON (a record's spec, an operation): a new value in normal
+ * form.  Messages name the path from `name` on ("spec.customize.0.write.mode");
+ * VM_E_DATA "bad_manifest".  With `expanded` every text is held against its
+ * format and {{ has no meaning; else texts with variables are let through.
  */
 struct vm_json *vm_schema_check_json(const struct vm_schema *schema,
-    const struct vm_json *value, const char *name,
+    const struct vm_json *value, const char *name, bool expanded,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* The JSON Schema (draft 2020-12) of the manifest. */
 struct vm_json *vm_schema_to_json_schema(struct vm_error *err) VM_MUST_CHECK;
-
-/*
- * Append "roles.*.image.pull<TAB>pattern or words<TAB>help" for each key that
- * can be used: what the manual page is checked against.
- */
-int vm_schema_list_keys(struct vm_buf *out, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

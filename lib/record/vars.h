@@ -1,10 +1,16 @@
 /*
  * vars.h - {{name}} and its like in the manifest's text values.
  *
- * Known: name, index, index+N, service, role, host, uuid, address, mac,
- * roles.ROLE.address, roles.ROLE.addresses, env.NAME (only where allowed).
+ *	name index index+N	the VM's name and number (index from 1)
+ *	service role host uuid	of the VM; host is where it runs
+ *	address mac		of its first network card that has one
+ *	roles.ROLE.address	the first address among the VMs of a role
+ *	roles.ROLE.addresses	all of them, with commas between
+ *	env.NAME		the caller's environment, only where allowed
+ *
  * A value is data wherever it lands: it replaces text inside one string and is
- * never parsed again.  "{{{{" stands for "{{".
+ * never parsed again.  In shell commands env.NAME is refused, because it alone
+ * can hold what means something to a shell.  "{{{{" stands for "{{".
  */
 #ifndef VM_RECORD_VARS_H
 #define VM_RECORD_VARS_H
@@ -20,8 +26,8 @@ struct vm_vars {
 
 /*
  * A copy of value with every string expanded.  VM_E_DATA "bad_variable"
- * (unknown: the nearest known as hint; malformed) or "unknown_address" (known
- * name, no value yet: says whose and when it will be known).
+ * (unknown, with the nearest known one; malformed; not known for this VM) or
+ * "unknown_address" (a known name, no value yet: says whose it is).
  */
 struct vm_json *vm_vars_expand(const struct vm_vars *vars,
     const struct vm_json *value, struct vm_error *err) VM_MUST_CHECK;
@@ -30,8 +36,19 @@ struct vm_json *vm_vars_expand(const struct vm_vars *vars,
 char *vm_vars_expand_string(const struct vm_vars *vars, const char *text,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* Only look: are all variables in value known names (for `vmsched check`)? */
-int vm_vars_check(const struct vm_json *value, struct vm_error *err)
+/* Where a string stands. */
+enum vm_vars_place {
+	VM_VARS_ANY = 0,
+	VM_VARS_SHARED = 1 << 0, /* below customize: same for all clones */
+	VM_VARS_SHELL = 1 << 1	 /* in a shell command */
+};
+
+/* Only look: is every variable known, and welcome there?  "bad_variable". */
+int vm_vars_check_string(const char *text, unsigned place, struct vm_error *err)
     VM_MUST_CHECK;
+
+/* The names of roles that text refers to, in order, into a JSON array. */
+int vm_vars_list_roles(const struct vm_json *value, struct vm_json *roles,
+    struct vm_error *err) VM_MUST_CHECK;
 
 #endif
