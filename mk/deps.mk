@@ -3,6 +3,7 @@
 # Flags are asked for only when a recipe needs them, and once.
 
 PKG_archive  := libarchive
+PKG_crypt    := libcrypt
 PKG_crypto   := libcrypto
 PKG_curl     := libcurl
 PKG_guestfs  := libguestfs
