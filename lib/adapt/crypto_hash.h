@@ -1,6 +1,6 @@
 /*
- * crypto_hash.h - SHA-256 and SHA-512 while bytes pass, and random bytes (libcrypto,
- * getrandom).  FIPS 180-4.
+ * crypto_hash.h - SHA-256 and SHA-512 (FIPS 180-4) while bytes pass, and random
+ * bytes (libcrypto, getrandom).
  */
 #ifndef VM_ADAPT_CRYPTO_HASH_H
 #define VM_ADAPT_CRYPTO_HASH_H

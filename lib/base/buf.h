@@ -22,7 +22,7 @@ struct vm_buf {
 	size_t max; /* largest len allowed; 0: the default */
 };
 
-/* Append; VM_E_SYSTEM "no_memory" or VM_E_DATA "too_large", buffer unchanged. */
+/* Append; VM_E_SYSTEM "no_memory" or VM_E_DATA "too_large": unchanged then. */
 int vm_buf_add(struct vm_buf *buf, const void *data, size_t len,
     struct vm_error *err) VM_MUST_CHECK;
 int vm_buf_add_string(struct vm_buf *buf, const char *s, struct vm_error *err)

@@ -110,8 +110,8 @@ find_name(const struct vm_cli *cli, const char *name, struct vm_error *err)
 		if (option->name[len] == '\0')
 			return option;
 		if (matches++ > 0) {
-			vm_cli_usage(cli, err, "--%s: --%s or --%s?",
-			    name, found->name, option->name);
+			vm_cli_usage(cli, err, "--%s: --%s or --%s?", name,
+			    found->name, option->name);
 			return NULL;
 		}
 		found = option;
@@ -121,7 +121,7 @@ find_name(const struct vm_cli *cli, const char *name, struct vm_error *err)
 	return found;
 }
 
-/* --- values ---------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------- */
 
 /* Room for as many strings as there are arguments: it never has to grow. */
 static int
@@ -219,7 +219,7 @@ set_option(const struct parser *p, const struct vm_cli_option *option,
 	return vm_error_set(err, VM_E_BUG, "bug", "option of no type");
 }
 
-/* --- the command line ------------------------------------------------------ */
+/* --- the command line ----------------------------------------------------- */
 
 /* The value of an option that had none attached: the next argument. */
 static int
@@ -351,7 +351,7 @@ vm_cli_parse(const struct vm_cli *cli, void *opts, int argc, char *argv[],
 	return 0;
 }
 
-/* --- the end --------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static int
 close_stdout(struct vm_error *err)
@@ -364,7 +364,7 @@ close_stdout(struct vm_error *err)
 	closed = true;
 	errno = 0;
 	failed = ferror(stdout) != 0;
-	/* fclose() reports what a full disk or server said on the last write. */
+	/* fclose() reports what a full disk said on the last write. */
 	if (fclose(stdout) != 0 || failed)
 		return vm_error_errno(err, errno != 0 ? errno : EIO,
 		    "standard output");

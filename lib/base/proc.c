@@ -147,26 +147,24 @@ run_child(const struct vm_proc_options *options, const int fds[3], int report,
 
 /* ---- the parent ---- */
 
-extern char **environ;
-
 /* environ with the options' variables in front (the first one wins in exec'd
  * programs' getenv), as a vector of borrowed strings. */
 static char **
 build_env(const struct vm_proc_options *options)
 {
+	char **inherited = environ, **env;
 	size_t added = 0, have = 0, i, n = 0;
-	char **env;
 
 	while (options->env != NULL && options->env[added] != NULL)
 		added++;
-	while (environ != NULL && environ[have] != NULL)
+	while (inherited != NULL && inherited[have] != NULL)
 		have++;
 	if ((env = calloc(added + have + 1, sizeof(*env))) == NULL)
 		return NULL;
 	for (i = 0; i < added; i++)
 		env[n++] = (char *)(uintptr_t)options->env[i];
 	for (i = 0; i < have; i++)
-		env[n++] = environ[i];
+		env[n++] = inherited[i];
 	return env;
 }
 

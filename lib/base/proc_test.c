@@ -73,7 +73,8 @@ test_descriptors(void **state)
 {
 	/* only 0, 1, 2 and the kept one reach the child */
 	const char *const argv[] = { "sh", "-c",
-		"for i in $(seq 0 60); do [ -e /proc/$$/fd/$i ] && echo $i; done",
+		"for i in $(seq 0 60); do [ -e /proc/$$/fd/$i ] && echo $i; "
+		"done",
 		NULL };
 	VM_CLEAN_PROC struct vm_proc_result result = { 0 };
 	struct vm_error err = { 0 };
@@ -92,7 +93,8 @@ static void
 test_limit(void **state)
 {
 	const char *const argv[] = { "sh", "-c",
-		"dd if=/dev/zero of=/dev/stdout bs=1k count=4 2>/dev/null; ulimit -f",
+		"dd if=/dev/zero of=/dev/stdout bs=1k count=4 2>/dev/null; "
+		"ulimit -f",
 		NULL };
 	VM_CLEAN_PROC struct vm_proc_result result = { 0 };
 	struct vm_error err = { 0 };

@@ -51,7 +51,7 @@ vm_size_parse(const char *text, uint64_t *size_bytes, struct vm_error *err)
 {
 	if (scan_size(text, size_bytes) == -1)
 		return vm_error_set(err, VM_E_DATA, "bad_size",
-		    "\"%s\" is not a size (like 512M, 10G or a number of bytes)",
+		    "\"%s\" is not a size (512M, 10G or a number of bytes)",
 		    text);
 	return 0;
 }
@@ -68,10 +68,10 @@ vm_size_format(uint64_t size_bytes, bool exact, char out[VM_SIZE_TEXT])
 		    (unsigned long long)size_bytes);
 		return out;
 	}
-	while (value >= 1023.5) {
+	do {
 		value /= 1024;
 		unit++;
-	}
+	} while (value >= 1023.5);
 	if (value < 9.95 && value - (double)(int)value >= 0.05)
 		snprintf(out, VM_SIZE_TEXT, "%.1f%c", value, units[unit]);
 	else
