@@ -22,6 +22,7 @@ has_vms() { [[ $(vm_pids | wc -l) == "$1" ]]; }
 	wait_for has_vms 1
 	stop_vms
 	has_vms 0
-	run ! kill -0 "$mine"
+	gone "$mine"
+	run ! gone "$other"
 	kill "$other"
 }

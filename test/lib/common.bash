@@ -131,7 +131,8 @@ serve()
 requests() { grep -c "\"$1 $2 " "$access_log" || :; }
 has_requests() { [[ $(requests "$2" "$3") == "$1" ]]; }
 
-gone() { ! kill -0 "$1" 2>/dev/null; }
+# gone PID: it has ended, whether or not its parent has noticed.
+gone() { [[ $(cat "/proc/$1/stat" 2>/dev/null) =~ ^$|\)\ Z ]]; }
 
 stop_servers()
 {
