@@ -112,7 +112,7 @@ check_types(const struct vm_json *record, struct vm_error *err)
 	return 0;
 }
 
-/* Names become paths, and indices names. */
+/* Names become paths, and indices names; an image's is only shown. */
 static int
 check_names(const struct vm_json *record, struct vm_error *err)
 {
@@ -122,7 +122,8 @@ check_names(const struct vm_json *record, struct vm_error *err)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *name = vm_json_string(record, names[i], NULL);
 
-		if (name == NULL || vm_record_check_name(name, err) == 0)
+		if (name == NULL || vm_record_check_name(name, err) == 0 ||
+		    (i == 0 && !vm_record_is_kind(record, "vm")))
 			continue;
 		if (err != NULL)
 			err->kind = VM_E_DATA;

@@ -42,6 +42,7 @@ test_check(void **state)
 	(void)state;
 	accept("{\"vmpipe\":1,\"kind\":\"vm\",\"name\":\"a\",\"x\":[1]}");
 	accept("{\"vmpipe\":1,\"kind\":\"image\",\"indices\":[1,7]}");
+	accept("{\"vmpipe\":1,\"kind\":\"image\",\"name\":\"a@4\"}");
 	accept("{\"vmpipe\":1,\"kind\":\"vm\",\"state\":\"failed\"}");
 	refuse("[1]", VM_E_DATA, "not a JSON object");
 	refuse("{\"kind\":\"vm\"}", VM_E_DATA, "no \"vmpipe\"");

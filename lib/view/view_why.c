@@ -1,0 +1,141 @@
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/store/alias.h"
+#include "lib/view/view.h"
+
+/* Append {kind, name, why}. */
+static int
+add_reason(const char *kind, const char *name, const char *why,
+    struct vm_records *records, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = vm_record_new(kind, err);
+
+	if (record == NULL ||
+	    vm_json_set_string(record, "name", name, err) == -1 ||
+	    vm_json_set_string(record, "why", why, err) == -1)
+		return -1;
+	return vm_records_add(records, VM_TAKE(record), err);
+}
+
+/* One alias's generations that are this image. */
+static int
+add_generations(const char *name, const struct vm_json *alias, const char *id,
+    struct vm_records *records, struct vm_error *err)
+{
+	const struct vm_json *generations = vm_json_get(alias, "generations");
+	long long current = vm_json_int(alias, "current", 0);
+	void *it = vm_json_first(generations);
+
+	for (; it != NULL; it = vm_json_next(generations, it)) {
+		const char *number = vm_json_key(it);
+		char text[128];
+
+		if (strcmp(vm_json_string(vm_json_value(it), "id", ""), id) !=
+		    0)
+			continue;
+		snprintf(text, sizeof(text), "%s@%s", name, number);
+		if (add_reason("alias", text,
+			strtoll(number, NULL, 10) == current ?
+			    "current generation" :
+			    "older generation",
+			records, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+add_aliases(struct vm_store *store, const char *id, struct vm_records *records,
+    struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_ALIASES,
+	    err);
+
+	if (names == NULL)
+		return -1;
+	for (char **name = names; *name != NULL; name++) {
+		VM_CLEAN_JSON struct vm_json *alias = NULL;
+		struct vm_error why = { 0 };
+
+		alias = vm_alias_load(store, *name, &why);
+		if (alias == NULL && why.kind == VM_E_NO_INPUT)
+			continue;
+		if (alias == NULL) {
+			*err = why;
+			return -1;
+		}
+		if (add_generations(*name, alias, id, records, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Layers or VMs with this image at the bottom of their chain. */
+static int
+add_objects(struct vm_store *store, enum vm_view_type type, const char *id,
+    const char *why, struct vm_records *records, struct vm_error *err)
+{
+	const struct vm_view_options options = { .type = type };
+	VM_CLEAN_RECORDS struct vm_records all = { 0 };
+
+	if (vm_view_list(store, &options, &all, err) == -1)
+		return -1;
+	for (size_t i = 0; i < all.count; i++) {
+		struct vm_json *record = all.items[i];
+
+		if (strcmp(vm_json_string(record, "image.id", ""), id) != 0)
+			continue;
+		if (vm_json_set_string(record, "why", why, err) == -1)
+			return -1;
+		if (vm_records_add(records, VM_TAKE(all.items[i]), err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* What lies in the trash still has its hard links. */
+static int
+add_trash(struct vm_store *store, const char *id, struct vm_records *records,
+    struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_TRASH, err);
+
+	if (names == NULL)
+		return -1;
+	for (char **name = names; *name != NULL; name++) {
+		VM_CLEAN_FREE char *path = NULL;
+		struct stat st;
+
+		path = vm_buf_printf(err, "%s/%s.raw", *name, id);
+		if (path == NULL)
+			return -1;
+		if (fstatat(store->fds[VM_STORE_TRASH], path, &st,
+			AT_SYMLINK_NOFOLLOW) == -1)
+			continue;
+		if (add_reason("trash", *name, "in the trash", records, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+vm_view_why(struct vm_store *store, const char *image,
+    struct vm_records *records, struct vm_error *err)
+{
+	struct vm_alias alias;
+
+	if (vm_alias_resolve(store, image, &alias, err) == -1 ||
+	    add_aliases(store, alias.id, records, err) == -1 ||
+	    add_objects(store, VM_VIEW_LAYERS, alias.id, "layer on it", records,
+		err) == -1 ||
+	    add_objects(store, VM_VIEW_VMS, alias.id, "clone of it", records,
+		err) == -1)
+		return -1;
+	return add_trash(store, alias.id, records, err);
+}
