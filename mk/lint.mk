@@ -3,8 +3,9 @@
 
 lint_c    := $(lib_src) $(cmd_src)
 lint_all  := $(lint_c) $(test_src) $(wildcard lib/*/*.h test/*/*.c)
-lint_sh   := $(sort $(wildcard .ci/run test/*/*.bats test/fuzz/seeds test/lib/*.bash bench/*.sh) \
-	$(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tools/lint/* 2>/dev/null))
+lint_sh   := $(sort $(wildcard .ci/run test/*/*.bats test/fuzz/seeds test/lib/*.bash bench/*.sh \
+	tools/guests/*.bash) \
+	$(shell grep -rlE '^\#!/bin/(busybox )?(ba)?sh' tools))
 compile    = $(cppflags) $(call module_cflags,$<) -std=gnu17 \
 	$(if $(filter lib/base/error.c,$<),,-include tools/lint/analyze.h)
 lint_stamp = $(addprefix $B/lint/$(1)/,$(addsuffix .ok,$(2)))

@@ -17,14 +17,17 @@ apt_sources()
 	apt-get indextargets \
 	    --format '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)' \
 	    'Created-By: Packages' |
-	    sed -n 's/^Debian \([^ ]*\) [a-z]*\(-updates\|-security\|\) main$/deb \1 bookworm\2 main/p' |
-	    sort -u
+	    awk '$1 == "Debian" && $3 ~ /^[a-z]+(-updates|-security)?$/ {
+	        sub(/^[a-z]+/, "bookworm", $3)
+	        print "deb", $2, $3, $4
+	    }' | sort -u
 }
 
 # This machine's proxies, as apt options for the guest.
 apt_proxies()
 {
-	apt-config dump | sed -n 's/^\(Acquire::[a-z]*::Proxy[^ ]*\) "\(..*\)";$/--aptopt=\1 "\2"/p'
+	apt-config dump |
+	    sed -n 's/^\(Acquire::[a-z]*::Proxy.* "..*"\);$/--aptopt=\1/p'
 }
 
 # Runs in the guest once the packages are there.  What is masked costs seconds

@@ -50,7 +50,7 @@ make_tree()
 	local uuid=$1 version tree=$work/tree initramfs=$work/initramfs name
 
 	version=$(newest_kernel)
-	mkdir -p "$tree"/{bin,boot,dev,etc,proc,root,run,sys,tmp} \
+	mkdir -p "$tree"/{bin,boot,dev,etc/systemd/network,proc,root,run,sys,tmp} \
 	    "$tree"/var/{lib/dpkg,log} "$initramfs"/{bin,dev,modules,proc,root,sys}
 	fetch_busybox "$tree/bin/busybox"
 
