@@ -91,7 +91,30 @@ vm_manifest_load(const char *path, struct vm_manifest *manifest,
 	if (made.json == NULL)
 		return -1;
 	made.directory = directory_of(path, err);
-	if (made.directory == NULL)
+	made.text = vm_buf_take(&text, err);
+	if (made.directory == NULL || made.text == NULL)
+		return -1;
+	*manifest = made;
+	made = (struct vm_manifest){ 0 };
+	return 0;
+}
+
+int
+vm_manifest_parse(const char *path, const char *directory, const char *text,
+    struct vm_manifest *manifest, struct vm_error *err)
+{
+	VM_CLEAN_BUF struct vm_buf copy = { 0 };
+	VM_CLEAN_MANIFEST struct vm_manifest made = { 0 };
+
+	if (vm_buf_add_string(&copy, text, err) == -1)
+		return -1;
+	made.json = check_text(path, &copy, NULL, err);
+	if (made.json == NULL)
+		return -1;
+	made.path = vm_buf_printf(err, "%s", path);
+	made.directory = vm_buf_printf(err, "%s", directory);
+	made.text = vm_buf_take(&copy, err);
+	if (made.path == NULL || made.directory == NULL || made.text == NULL)
 		return -1;
 	*manifest = made;
 	made = (struct vm_manifest){ 0 };
@@ -104,6 +127,7 @@ vm_manifest_release(struct vm_manifest *manifest)
 	vm_json_free(manifest->json);
 	free(manifest->path);
 	free(manifest->directory);
+	free(manifest->text);
 	*manifest = (struct vm_manifest){ 0 };
 }
 

@@ -19,6 +19,7 @@ struct vm_manifest {
 	struct vm_json *json; /* {"vmpipe":1,"service":...,"roles":{...}} */
 	char *path;	      /* as given, "<stdin>" for "-" */
 	char *directory;      /* that relative paths are meant from */
+	char *text;	      /* as read */
 };
 
 /*
@@ -27,6 +28,10 @@ struct vm_manifest {
  */
 int vm_manifest_load(const char *path, struct vm_manifest *manifest,
     struct vm_buf *problems, struct vm_error *err) VM_MUST_CHECK;
+/* The same of a text kept from earlier; path is only for messages. */
+int vm_manifest_parse(const char *path, const char *directory, const char *text,
+    struct vm_manifest *manifest, struct vm_error *err) VM_MUST_CHECK;
+
 void vm_manifest_release(struct vm_manifest *manifest);
 #define VM_CLEAN_MANIFEST VM_CLEAN(vm_manifest_release)
 
