@@ -1,10 +1,6 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <string.h>
+#include "test/unit.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include "lib/record/drift.h"
 

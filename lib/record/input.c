@@ -46,7 +46,7 @@ vm_input_classify(const char *operand)
 	return VM_OPERAND_NAME;
 }
 
-/* --- lines ------------------------------------------------------------------ */
+/* --- lines --------------------------------------------------------------- */
 
 /* One read(2): a signal that asks us to stop ends the wait for input. */
 static int
@@ -110,7 +110,7 @@ next_line(struct reader *reader, char **line, size_t *len, struct vm_error *err)
 	return 1;
 }
 
-/* --- one record ------------------------------------------------------------- */
+/* --- one record ---------------------------------------------------------- */
 
 /* In place of what could not be used; its name only when it is one. */
 static struct vm_json *
@@ -192,7 +192,7 @@ parse_line(const struct vm_input *input, char *line, size_t len,
 	return resolve_name(input, line, failure);
 }
 
-/* --- all of them ------------------------------------------------------------ */
+/* --- all of them --------------------------------------------------------- */
 
 static int
 read_operands(const struct vm_input *input, const char *tool,

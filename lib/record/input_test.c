@@ -1,15 +1,11 @@
+#include "test/unit.h"
+
 #include <sys/mman.h>
 
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "lib/record/input.h"
 

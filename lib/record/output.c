@@ -47,7 +47,7 @@ const struct vm_output vm_output_pipe = {
 		  "identity.nics.0.address,ssh.port,drift",
 };
 
-/* --- JSON Lines -------------------------------------------------------------- */
+/* --- JSON Lines ----------------------------------------------------------- */
 
 static int
 flush(struct vm_buf *out, size_t above, struct vm_error *err)
@@ -156,7 +156,7 @@ write_json(const struct vm_records *records,
 	return flush(&out, 0, err);
 }
 
-/* --- any form ---------------------------------------------------------------- */
+/* --- any form ------------------------------------------------------------- */
 
 static bool
 wants_json(const struct vm_output *output, const struct vm_cli_values *values)
@@ -264,7 +264,7 @@ vm_output_help(const struct vm_output *output,
 	return true;
 }
 
-/* --- the end of a command ---------------------------------------------------- */
+/* --- the end of a command ------------------------------------------------- */
 
 static void
 report(const struct vm_json *record, struct vm_error *failure)

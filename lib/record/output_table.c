@@ -75,7 +75,7 @@ vm_output_parse_fields(const struct vm_output *output, const char *fields,
 	}
 }
 
-/* --- one value -------------------------------------------------------------- */
+/* --- one value ----------------------------------------------------------- */
 
 static int
 add_int(int64_t number, bool size, bool exact, struct vm_buf *out,
@@ -181,7 +181,7 @@ add_safe(const char *text, struct vm_buf *out, struct vm_error *err)
 	return vm_buf_add_string(out, vm_log_escape(text, safe, size), err);
 }
 
-/* --- all of them ------------------------------------------------------------ */
+/* --- all of them --------------------------------------------------------- */
 
 static int
 add_tab_line(const struct vm_output_columns *columns, bool exact, bool safe,

@@ -1,16 +1,12 @@
+#include "test/unit.h"
+
 #include <sys/mman.h>
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "lib/record/output.h"
 
