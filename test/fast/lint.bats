@@ -72,7 +72,7 @@ lint()
 
 @test "banned: a durable write outside of publish" {
 	mkdir lib/store
-	echo 'void f(void) { fsync(3); }' >lib/store/publish.c
+	echo 'void f(void) { fsync(3); }' >lib/store/durable.c
 	lint banned lib/clone/x.c 'lib/store/publish' <<<'int x(void) { fsync(3); }'
 }
 
