@@ -3,7 +3,7 @@
  *
  * A layer is layers/<key>/: <key>.qcow2 (0444), hard links to the rest of its
  * chain, layer.json {"key","base":ID or KEY,"image":ID,"operations","layout",
- * "virtual_size",...}.  A clone hard-links every file of the chain into its own
+ * "virtual_size","files":[{"name","file_size","mtime_ns","inode"},...],...}.  A clone hard-links every file of the chain into its own
  * directory, so that backing names are relative and nothing can vanish.
  */
 #ifndef VM_STORE_CHAIN_H
@@ -41,8 +41,22 @@ void vm_chain_close(struct vm_chain *chain);
 int vm_chain_link(const struct vm_chain *chain, struct vm_publish *publish,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* layer.json, or NULL with VM_E_NO_INPUT "layer_not_found". */
+/*
+ * layer.json, its files checked as a master is; VM_E_NO_INPUT
+ * "layer_not_found", VM_E_DATA "layer_changed" or "layer_damaged".
+ */
 struct vm_json *vm_chain_load_layer(struct vm_store *store, const char *key,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * Complete and publish a layer on base: publish holds <key>.qcow2, sealed
+ * (0444), and the links of vm_chain_link(base).  facts gets "key", "base",
+ * "image", "files" and, if it has none, base's "virtual_size", and becomes
+ * layer.json.  A layer that is there already is success; a damaged one is put
+ * under quarantine and replaced.
+ */
+int vm_chain_publish_layer(struct vm_store *store, struct vm_publish *publish,
+    const struct vm_chain *base, const char *key, struct vm_json *facts,
     struct vm_error *err) VM_MUST_CHECK;
 
 #endif

@@ -176,7 +176,7 @@ shown(const char *name)
 	return is_random(name) ? "*" : name;
 }
 
-static void
+static int
 note(const struct vm_durable *durable, enum point point, int fd,
     const char *name)
 {
@@ -190,8 +190,11 @@ note(const struct vm_durable *durable, enum point point, int fd,
 	    point_names[point], shown(parent),
 	    base == NULL || absolute ? "" : "/", shown(base));
 
-	if (log == -1 || write(log, line, (size_t)len) != len)
-		abort(); /* a test must not lose a line */
+	if (log == -1 || write(log, line, (size_t)len) != len) {
+		errno = EIO; /* a test must not lose a line */
+		return -1;
+	}
+	return 0;
 }
 
 /* Pass a point: dirfd/name, or fd itself, is what the call is about. */
@@ -202,8 +205,8 @@ pass(struct vm_durable *durable, enum point point, int fd, const char *name)
 
 	if (durable == NULL)
 		return 0;
-	if (durable->log != NULL)
-		note(durable, point, fd, name);
+	if (durable->log != NULL && note(durable, point, fd, name) == -1)
+		return -1;
 	call = 1 + atomic_fetch_add(&durable->calls[point], 1);
 	for (size_t i = 0; i < durable->count; i++) {
 		const struct fault *f = &durable->faults[i];

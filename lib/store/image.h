@@ -3,11 +3,10 @@
  * image.json.
  *
  * image.json: {"id","sha256","sha512","format","source","alias","fetched",
- * "virtual_size","file_size","mtime_ns","inode","chunk_size","layout"?}.  The
- * size, mode, mtime and inode of the master are recorded when it is published
- * and compared at every use.  mtime and inode are checked on the host where
- * the store was made; after a move of the store (another device or every inode
- * differs) vm_image_open() trusts size, mode and mtime.
+ * "virtual_size","file_size","mtime_ns","inode","chunks_inode","chunk_size",
+ * "layout"?}.  The size, mode, mtime and inode of the master are recorded when
+ * it is published and compared at every use.  After a move of the store (the
+ * inode of chunks differs as well) size, mode and mtime are trusted.
  */
 #ifndef VM_STORE_IMAGE_H
 #define VM_STORE_IMAGE_H
@@ -22,7 +21,9 @@
 /*
  * The image's metadata after the cheap check.  VM_E_NO_INPUT
  * "image_not_found"; VM_E_DATA "image_changed" when the master is not as
- * published (hint: vmdoctor --images).
+ * published, "image_damaged" when image.json cannot be used (vmfetch treats
+ * both as not there: publishing it again replaces it; hint: vmdoctor --images),
+ * "image_quarantined"; VM_E_CONFIG "version".
  */
 struct vm_json *vm_image_load(struct vm_store *store, const char *id,
     struct vm_error *err) VM_MUST_CHECK;
@@ -34,9 +35,17 @@ int vm_image_set_layout(struct vm_store *store, const char *id,
 /*
  * Complete and publish an image built in publish: <id>.raw and chunks are
  * there and sealed; facts gets file_size, mtime_ns, inode and becomes
- * image.json.  Another process being first is success (the same bytes).
+ * image.json.  Another process being first is success (the same bytes); an
+ * image there that does not load is put under quarantine and replaced.
  */
 int vm_image_publish(struct vm_store *store, struct vm_publish *publish,
     const char *id, struct vm_json *facts, struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * Move it to quarantine/<id>.<n>: nothing uses it any more; the clones that
+ * have links to it keep them.
+ */
+int vm_image_quarantine(struct vm_store *store, const char *id,
+    struct vm_error *err) VM_MUST_CHECK;
 
 #endif

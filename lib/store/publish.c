@@ -2,6 +2,7 @@
 
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -51,6 +52,30 @@ claim(const struct vm_publish *publish, int tmp_fd, struct vm_error *err)
 	return mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
 }
 
+/*
+ * A batch needs a descriptor for each object, and the usual soft limit of 1,024
+ * is not meant for programs that do without select(2).
+ */
+static int
+open_more(struct vm_durable *durable, int tmp_fd, const char *name)
+{
+	int fd = vm_durable_open(durable, tmp_fd, name, O_RDONLY | O_DIRECTORY,
+	    0);
+	struct rlimit limit;
+
+	if (fd != -1 || errno != EMFILE)
+		return fd;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+			return vm_durable_open(durable, tmp_fd, name,
+			    O_RDONLY | O_DIRECTORY, 0);
+	}
+	errno = EMFILE;
+	return -1;
+}
+
 /* As claim(). */
 static int
 make(struct vm_publish *publish, int tmp_fd, struct vm_error *err)
@@ -64,8 +89,7 @@ make(struct vm_publish *publish, int tmp_fd, struct vm_error *err)
 		return errno == EEXIST ?
 		    0 :
 		    vm_error_errno(err, errno, "tmp/%s", publish->name);
-	publish->dir_fd = vm_durable_open(durable, tmp_fd, publish->name,
-	    O_RDONLY | O_DIRECTORY, 0);
+	publish->dir_fd = open_more(durable, tmp_fd, publish->name);
 	if (publish->dir_fd == -1 && errno == ENOENT)
 		return 0;
 	if (publish->dir_fd == -1) {
@@ -166,8 +190,7 @@ vm_publish_abort(struct vm_publish *publish)
 	/* what cannot be removed is litter, which a sweep takes */
 	if (vm_durable_remove_tree(store->durable, store->fds[publish->at],
 		publish->name, publish->dir_fd) == -1)
-		vm_log(VM_LOG_INFO, "%s: left behind: %s", publish->name,
-		    strerror(errno));
+		vm_log(VM_LOG_INFO, "%s: left behind: %m", publish->name);
 	*publish = (struct vm_publish){ .dir_fd = -1 };
 }
 
@@ -248,8 +271,7 @@ hide(struct vm_publish *p, enum vm_store_dir dir, const char *name,
 		store->fds[p->at], p->name,
 		mode == VM_PUBLISH_NEW ? RENAME_NOREPLACE : RENAME_EXCHANGE) ==
 	    -1)
-		vm_log(VM_LOG_WARN, "%s: cannot be taken back: %s", name,
-		    strerror(errno));
+		vm_log(VM_LOG_WARN, "%s: cannot be taken back: %m", name);
 }
 
 /* After an exchange the old object has the new one's former name. */
@@ -266,8 +288,7 @@ finish(struct vm_publish *p, enum vm_publish_mode mode)
 		if (old_fd != -1 &&
 		    vm_durable_remove_tree(p->store->durable, tmp_fd, p->name,
 			old_fd) == -1)
-			vm_log(VM_LOG_INFO, "%s: left behind: %s", p->name,
-			    strerror(errno));
+			vm_log(VM_LOG_INFO, "%s: left behind: %m", p->name);
 	}
 	*p = (struct vm_publish){ .dir_fd = -1 };
 }

@@ -24,7 +24,8 @@
  * is fsynced while it is built, and the commit makes one syncfs of the store's
  * file system before the renames and one fsync of each parent after them.  Each
  * object still becomes visible, or fails, on its own.  An object holds one
- * descriptor, so larger work is cut into batches of VM_PUBLISH_BATCH.
+ * descriptor (the soft limit is raised when it is reached), so very large work
+ * is best cut into batches of VM_PUBLISH_BATCH.
  *
  * Fault injection (durable.h): VMPIPE_FAULT="POINT:NTH:ACTION[,...]" makes
  * the NTH call (from 1; "N+" from the Nth on) of a point (open, write, fsync,
@@ -43,7 +44,7 @@
 #include "lib/store/store.h"
 
 #define VM_PUBLISH_EACH 32
-#define VM_PUBLISH_BATCH 256
+#define VM_PUBLISH_BATCH 512
 
 /* An object being built; all-zero is none. */
 struct vm_publish {

@@ -21,8 +21,7 @@ settle_or_undo(struct vm_store *store, enum vm_store_dir dir, const char *name,
 		return 0;
 	if (vm_durable_rename(store->durable, store->fds[to_dir], to_name,
 		store->fds[dir], name, RENAME_NOREPLACE) == -1)
-		vm_log(VM_LOG_WARN, "%s: cannot be taken back: %s", to_name,
-		    strerror(errno));
+		vm_log(VM_LOG_WARN, "%s: cannot be taken back: %m", to_name);
 	return -1;
 }
 

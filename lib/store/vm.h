@@ -17,7 +17,10 @@
 #include "lib/store/publish.h"
 #include "lib/store/store.h"
 
-/* vm.json as a record; VM_E_NO_INPUT "vm_not_found" (hint: vmls). */
+/*
+ * vm.json as a record; VM_E_NO_INPUT "vm_not_found" (hint: vmls), VM_E_DATA
+ * "vm_damaged" when vm.json is missing or cannot be read, VM_E_CONFIG "version".
+ */
 struct vm_json *vm_vm_load(struct vm_store *store, const char *name,
     bool with_private, struct vm_error *err) VM_MUST_CHECK;
 
@@ -42,7 +45,7 @@ int vm_vm_is_busy(struct vm_store *store, const char *name,
 
 /*
  * Does the record agree with the store in its facts (name, uuid, image id,
- * disks)?  VM_E_EXISTS "stale_record" with what differs.
+ * disks), as far as it has them?  VM_E_EXISTS "stale_record" with what differs.
  */
 int vm_vm_check_facts(const struct vm_json *stored,
     const struct vm_json *record, struct vm_error *err) VM_MUST_CHECK;
@@ -51,7 +54,10 @@ int vm_vm_check_facts(const struct vm_json *stored,
 struct vm_json *vm_vm_resolve(void *store, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* {"db":["10.0.0.1",...],...}: known addresses by role of one service. */
+/*
+ * {"db":["10.0.0.1",...],...}: the first known address of each VM of one
+ * service, by role and in the order of the indices.
+ */
 struct vm_json *vm_vm_addresses(struct vm_store *store, const char *service,
     struct vm_error *err) VM_MUST_CHECK;
 
