@@ -3,8 +3,9 @@
  *
  * A layer is layers/<key>/: <key>.qcow2 (0444), hard links to the rest of its
  * chain, layer.json {"key","base":ID or KEY,"image":ID,"operations","layout",
- * "virtual_size","files":[{"name","file_size","mtime_ns","inode"},...],...}.  A clone hard-links every file of the chain into its own
- * directory, so that backing names are relative and nothing can vanish.
+ * "virtual_size","files":[{"name","file_size","mtime_ns","inode"},...],...}.  A
+ * clone hard-links every file of the chain into its own directory, so that
+ * backing names are relative and nothing can vanish.
  */
 #ifndef VM_STORE_CHAIN_H
 #define VM_STORE_CHAIN_H

@@ -30,9 +30,9 @@
  * Fault injection (durable.h): VMPIPE_FAULT="POINT:NTH:ACTION[,...]" makes
  * the NTH call (from 1; "N+" from the Nth on) of a point (open, write, fsync,
  * syncfs, link, rename, mkdir, unlink, fsync_dir) fail with an errno's name, or
- * "kill" the process there.  VMPIPE_FAULT_LOG=FILE appends one line per call in order.
- * Both are read when the store is opened and ignored when the process runs with
- * other rights than its caller's (AT_SECURE).
+ * "kill" the process there.  VMPIPE_FAULT_LOG=FILE appends one line per call in
+ * order.  Both are read when the store is opened and ignored when the process
+ * runs with other rights than its caller's (AT_SECURE).
  */
 #ifndef VM_STORE_PUBLISH_H
 #define VM_STORE_PUBLISH_H

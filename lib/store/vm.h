@@ -19,7 +19,7 @@
 
 /*
  * vm.json as a record; VM_E_NO_INPUT "vm_not_found" (hint: vmls), VM_E_DATA
- * "vm_damaged" when vm.json is missing or cannot be read, VM_E_CONFIG "version".
+ * "vm_damaged" when vm.json is missing or unreadable, VM_E_CONFIG "version".
  */
 struct vm_json *vm_vm_load(struct vm_store *store, const char *name,
     bool with_private, struct vm_error *err) VM_MUST_CHECK;
