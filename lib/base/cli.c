@@ -124,25 +124,28 @@ find_name(const struct vm_cli *cli, const char *name, struct vm_error *err)
 /* --- values --------------------------------------------------------------- */
 
 /* Room for as many strings as there are arguments: it never has to grow. */
-static int
-new_block(int argc, char ***items, struct vm_error *err)
+static char **
+new_block(int argc, struct vm_error *err)
 {
 	struct block *block;
 
 	block = calloc(1, sizeof(*block) + (size_t)argc * sizeof(char *));
-	if (block == NULL)
-		return vm_error_nomem(err);
+	if (block == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
 	block->next = blocks;
 	blocks = block;
-	*items = block->items;
-	return 0;
+	return block->items;
 }
 
 static int
 add_to_list(const struct parser *p, struct vm_cli_list *list, char *value,
     struct vm_error *err)
 {
-	if (list->items == NULL && new_block(p->argc, &list->items, err) == -1)
+	if (list->items == NULL)
+		list->items = new_block(p->argc, err);
+	if (list->items == NULL)
 		return -1;
 	list->items[list->count++] = value;
 	return 0;
@@ -341,7 +344,8 @@ vm_cli_parse(const struct vm_cli *cli, void *opts, int argc, char *argv[],
 		.cli = cli, .opts = opts, .argv = argv, .argc = argc, .next = 1
 	};
 
-	if (new_block(argc, &p.operands, err) == -1)
+	p.operands = new_block(argc, err);
+	if (p.operands == NULL)
 		return -1;
 	if (parse_arguments(&p, err) == -1)
 		return -1;
