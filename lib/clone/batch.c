@@ -1,0 +1,323 @@
+#include "lib/clone/batch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sched.h>
+
+#include "lib/base/log.h"
+#include "lib/base/proc.h"
+#include "lib/base/progress.h"
+#include "lib/clone/build.h"
+#include "lib/clone/existing.h"
+#include "lib/clone/identity.h"
+
+static struct vm_batch_item *
+grow(struct vm_batch *batch, struct vm_error *err)
+{
+	struct vm_batch_item *items, *item;
+
+	/* powers of two: a realloc only when the count is one */
+	if ((batch->count & (batch->count - 1)) == 0) {
+		items = realloc(batch->items,
+		    (batch->count == 0 ? 1 : 2 * batch->count) *
+			sizeof(*items));
+		if (items == NULL) {
+			vm_error_nomem(err);
+			return NULL;
+		}
+		batch->items = items;
+	}
+	item = &batch->items[batch->count++];
+	memset(item, 0, sizeof(*item));
+	item->lock_fd = item->publish.dir_fd = -1;
+	return item;
+}
+
+int
+vm_batch_add_pass(struct vm_batch *batch, struct vm_json *record,
+    struct vm_error *err)
+{
+	struct vm_batch_item *item = grow(batch, err);
+
+	if (item == NULL) {
+		vm_json_free(record);
+		return -1;
+	}
+	item->record = record;
+	return 0;
+}
+
+/* The VM record that image_record becomes for this name. */
+static struct vm_json *
+make_record(const struct vm_json *image_record, const struct vm_source *source,
+    const char *name, long long index, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = vm_json_copy(image_record);
+
+	if (record == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	vm_json_delete(record, "indices");
+	if (vm_json_set_string(record, "kind", "vm", err) == -1 ||
+	    vm_json_set_string(record, "name", name, err) == -1 ||
+	    vm_json_set_string(record, "state", "cloned", err) == -1 ||
+	    vm_json_set(record, "drift", vm_json_new_array(), err) == -1 ||
+	    vm_json_set_int(record, "image.virtual_size",
+		(int64_t)source->chain.virtual_size, err) == -1 ||
+	    (index > 0 && vm_json_set_int(record, "index", index, err) == -1))
+		return NULL;
+	return VM_TAKE(record);
+}
+
+/* The VM is there: does it pass, must it be built again, is it another's? */
+static void
+settle_existing(struct vm_batch *batch, struct vm_batch_item *item)
+{
+	VM_CLEAN_JSON struct vm_json *stored = NULL;
+	bool rebuild;
+
+	item->action = VM_BATCH_PASS;
+	stored = vm_existing_compare(batch->store, item->record, &rebuild,
+	    &item->failure);
+	if (stored == NULL)
+		return;
+	if (!rebuild || batch->options->dry_run) {
+		vm_json_free(item->record);
+		item->record = VM_TAKE(stored);
+		item->action = rebuild ? VM_BATCH_REBUILD : VM_BATCH_PASS;
+		return;
+	}
+	item->lock_fd = vm_vm_lock(batch->store,
+	    vm_json_string(item->record, "name", ""), VM_LOCK_NO_WAIT,
+	    &item->failure);
+	if (item->lock_fd >= 0 &&
+	    vm_existing_keep(batch->store, item->record, &item->failure) == 0)
+		item->action = VM_BATCH_REBUILD;
+}
+
+int
+vm_batch_add_vm(struct vm_batch *batch, const struct vm_json *image_record,
+    const struct vm_source *source, const char *name, long long index,
+    bool exists, struct vm_error *err)
+{
+	struct vm_json *record = make_record(image_record, source, name, index,
+	    err);
+	struct vm_batch_item *item;
+
+	if (record == NULL || vm_batch_add_pass(batch, record, err) == -1)
+		return -1;
+	item = &batch->items[batch->count - 1];
+	item->source = source;
+	item->action = VM_BATCH_MAKE;
+	if (exists)
+		settle_existing(batch, item);
+	return 0;
+}
+
+/* ---- building, on several threads ---- */
+
+struct work {
+	struct vm_batch *batch;
+	atomic_size_t next, done;
+};
+
+static void
+build_item(struct vm_batch *batch, struct vm_batch_item *item)
+{
+	const struct vm_clone_options *options = batch->options;
+	VM_CLEAN_FD int old = -1;
+
+	if (item->action == VM_BATCH_REBUILD) {
+		old = vm_store_open_object(batch->store, VM_STORE_VMS,
+		    vm_json_string(item->record, "name", ""), &item->failure);
+		if (old == -1)
+			return;
+	}
+	if (vm_build_clone(batch->store, item->source, item->record, old,
+		!options->no_sync, &item->publish, &item->failure) == -1)
+		item->publish.dir_fd = -1;
+}
+
+static bool
+is_to_build(const struct vm_batch_item *item)
+{
+	return item->action != VM_BATCH_PASS &&
+	    !vm_error_is_set(&item->failure);
+}
+
+static void *
+run_worker(void *arg)
+{
+	struct work *work = arg;
+	size_t i;
+
+	while ((i = atomic_fetch_add(&work->next, 1)) < work->batch->count) {
+		struct vm_batch_item *item = &work->batch->items[i];
+
+		if (!is_to_build(item))
+			continue;
+		if (vm_proc_check_stop(&item->failure) == 0)
+			build_item(work->batch, item);
+		vm_progress_update(atomic_fetch_add(&work->done, 1) + 1);
+	}
+	return NULL;
+}
+
+static unsigned
+count_threads(const struct vm_batch *batch)
+{
+	cpu_set_t cpus;
+	unsigned threads = batch->options->jobs;
+
+	if (threads == 0)
+		threads = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ?
+		    (unsigned)CPU_COUNT(&cpus) :
+		    1;
+	if (threads > 64)
+		threads = 64;
+	/* a thread for less than 16 clones costs more than it brings */
+	if (threads > batch->count / 16 + 1)
+		threads = (unsigned)(batch->count / 16 + 1);
+	return threads;
+}
+
+static void
+build_all(struct vm_batch *batch)
+{
+	struct work work = { .batch = batch };
+	unsigned threads = count_threads(batch), started = 0, i;
+	pthread_t ids[64];
+
+	vm_progress_start("clones", batch->count, VM_PROGRESS_ITEMS);
+	for (i = 1; i < threads; i++) {
+		if (pthread_create(&ids[started], NULL, run_worker, &work) == 0)
+			started++;
+	}
+	run_worker(&work);
+	for (i = 0; i < started; i++)
+		pthread_join(ids[i], NULL);
+	vm_progress_end();
+}
+
+/* ---- cards and identity, one after another: they share a ledger ---- */
+
+static int
+prepare_item(struct vm_network *network, struct vm_batch *batch,
+    struct vm_batch_item *item)
+{
+	VM_CLEAN_JSON struct vm_json *old =
+	    vm_json_copy(vm_json_get(item->record, "identity.nics"));
+	struct vm_json *nics;
+
+	if (item->action == VM_BATCH_MAKE &&
+	    vm_identity_make(item->record, !batch->options->no_host_keys,
+		&item->failure) == -1)
+		return -1;
+	nics = vm_network_assign(network, item->record, old, &item->failure);
+	if (nics == NULL)
+		return -1;
+	return vm_json_set(item->record, "identity.nics", nics, &item->failure);
+}
+
+/* ---- publishing ---- */
+
+/* Hand what was built of one kind to one commit. */
+static int
+commit_kind(struct vm_batch *batch, enum vm_batch_action action,
+    enum vm_publish_mode mode, struct vm_error *err)
+{
+	VM_CLEAN_FREE struct vm_publish *publishes = NULL;
+	VM_CLEAN_FREE const char **names = NULL;
+	VM_CLEAN_FREE struct vm_error *results = NULL;
+	VM_CLEAN_FREE size_t *where = NULL;
+	size_t n = 0, i;
+	int rc;
+
+	publishes = calloc(batch->count + 1, sizeof(*publishes));
+	names = calloc(batch->count + 1, sizeof(*names));
+	results = calloc(batch->count + 1, sizeof(*results));
+	where = calloc(batch->count + 1, sizeof(*where));
+	if (!publishes || !names || !results || !where)
+		return vm_error_nomem(err);
+	for (i = 0; i < batch->count; i++) {
+		if (batch->items[i].action != action ||
+		    !is_to_build(&batch->items[i]))
+			continue;
+		publishes[n] = batch->items[i].publish;
+		batch->items[i].publish.dir_fd = -1;
+		names[n] = vm_json_string(batch->items[i].record, "name", "");
+		where[n++] = i;
+	}
+	if (n == 0)
+		return 0;
+	rc = vm_publish_commit_all(publishes, VM_STORE_VMS, names, mode,
+	    results, n, err);
+	for (i = 0; i < n; i++) {
+		batch->items[where[i]].failure = rc == -1 ? *err : results[i];
+		vm_publish_abort(&publishes[i]);
+	}
+	return 0;
+}
+
+/* Somebody made the same VM meanwhile: it is the one that is there now. */
+static void
+settle_lost_races(struct vm_batch *batch)
+{
+	size_t i;
+
+	for (i = 0; i < batch->count; i++) {
+		struct vm_batch_item *item = &batch->items[i];
+
+		if (item->action != VM_BATCH_MAKE ||
+		    item->failure.kind != VM_E_EXISTS ||
+		    strcmp(item->failure.code, "exists") != 0)
+			continue;
+		vm_error_clear(&item->failure);
+		settle_existing(batch, item);
+		if (item->action == VM_BATCH_REBUILD)
+			vm_error_set(&item->failure, VM_E_TRY_AGAIN, "raced",
+			    "another vmclone made it otherwise just now");
+	}
+}
+
+int
+vm_batch_make(struct vm_batch *batch, struct vm_error *err)
+{
+	VM_CLEAN_NETWORK struct vm_network *network =
+	    vm_network_new(batch->store, err);
+	size_t i;
+
+	if (network == NULL)
+		return -1;
+	for (i = 0; i < batch->count; i++) {
+		if (is_to_build(&batch->items[i]))
+			(void)prepare_item(network, batch, &batch->items[i]);
+	}
+	build_all(batch);
+	if (commit_kind(batch, VM_BATCH_MAKE, VM_PUBLISH_NEW, err) == -1 ||
+	    commit_kind(batch, VM_BATCH_REBUILD, VM_PUBLISH_REPLACE, err) == -1)
+		return -1;
+	settle_lost_races(batch);
+	return 0;
+}
+
+void
+vm_batch_release(struct vm_batch *batch)
+{
+	size_t i;
+
+	for (i = 0; i < batch->count; i++) {
+		struct vm_batch_item *item = &batch->items[i];
+
+		vm_json_free(item->record);
+		vm_clean_fd(&item->lock_fd);
+		if (item->publish.dir_fd >= 0)
+			vm_publish_abort(&item->publish);
+	}
+	free(batch->items);
+	batch->items = NULL;
+	batch->count = 0;
+}

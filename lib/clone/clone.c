@@ -1,0 +1,265 @@
+#include "lib/clone/clone.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/clone/batch.h"
+#include "lib/clone/build.h"
+#include "lib/clone/expand.h"
+#include "lib/record/manifest.h"
+#include "lib/store/vm.h"
+
+/* What one call knows. */
+struct run {
+	struct vm_store *store;
+	const struct vm_clone_options *options;
+	char **existing;	   /* sorted names of the store's VMs */
+	struct vm_source *sources; /* one per image record */
+	size_t source_count;
+	struct vm_batch batch;
+	char host[256];
+};
+
+/* ---- the input: --from, --set, the record's own checks ---- */
+
+static int
+apply_sets(const struct vm_clone_options *options, struct vm_json *record,
+    struct vm_error *err)
+{
+	struct vm_json *spec = vm_json_get(record, "spec");
+	size_t i;
+
+	if (spec == NULL &&
+	    vm_json_set(record, "spec", vm_json_new_object(), err) == -1)
+		return -1;
+	spec = vm_json_get(record, "spec");
+	for (i = 0; i < options->set_count; i++) {
+		if (vm_manifest_set(spec, options->sets[i], err) == -1)
+			return vm_error_wrap(err, "--set %s", options->sets[i]);
+	}
+	return vm_manifest_check_role(spec, err);
+}
+
+/* The VMs of one image record go into the batch. */
+static int
+add_image(struct run *run, struct vm_json *record, struct vm_source *source,
+    struct vm_error *err)
+{
+	VM_CLEAN_EXPAND struct vm_expand expand = { 0 };
+	uint64_t size_bytes;
+	size_t i;
+
+	if (apply_sets(run->options, record, err) == -1 ||
+	    vm_build_disk_size(record, source, &size_bytes, err) == -1 ||
+	    vm_json_set_string(record, "host", run->host, err) == -1 ||
+	    vm_expand_record(record, run->options, run->existing, &expand,
+		err) == -1)
+		return -1;
+	for (i = 0; i < expand.count; i++) {
+		if (vm_batch_add_vm(&run->batch, record, source,
+			expand.vms[i].name, expand.vms[i].index,
+			expand.vms[i].exists, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* A VM record: the VM is here and is the one meant, or the record fails. */
+static int
+add_vm_record(struct run *run, const struct vm_json *record,
+    struct vm_error *err)
+{
+	struct vm_json *copy = vm_json_copy(record);
+	VM_CLEAN_JSON struct vm_json *stored = NULL;
+	struct vm_error failure = { 0 };
+
+	if (copy == NULL)
+		return vm_error_nomem(err);
+	stored = vm_vm_load(run->store, vm_json_string(record, "name", ""),
+	    false, &failure);
+	if (vm_batch_add_pass(&run->batch, copy, err) == -1)
+		return -1;
+	if (stored == NULL || vm_vm_check_facts(stored, record, &failure) == -1)
+		run->batch.items[run->batch.count - 1].failure = failure;
+	return 0;
+}
+
+static int
+add_record(struct run *run, struct vm_json *record, struct vm_error *err)
+{
+	struct vm_source *source = &run->sources[run->source_count];
+	struct vm_error failure = { 0 };
+	struct vm_json *copy;
+
+	if (!vm_record_is_failed(record) && vm_record_is_kind(record, "vm"))
+		return add_vm_record(run, record, err);
+	if (!vm_record_is_failed(record)) {
+		if (vm_source_open(run->store, record, source, &failure) == 0) {
+			run->source_count++;
+			if (add_image(run, record, source, &failure) == 0)
+				return 0;
+		}
+	}
+	if ((copy = vm_json_copy(record)) == NULL)
+		return vm_error_nomem(err);
+	if (vm_batch_add_pass(&run->batch, copy, err) == -1)
+		return -1;
+	run->batch.items[run->batch.count - 1].failure = failure;
+	return 0;
+}
+
+static int
+add_from(struct run *run, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = vm_source_from(run->store,
+	    run->options->from, &run->sources[0], err);
+
+	if (record == NULL)
+		return -1;
+	run->source_count = 1;
+	if (vm_json_get(record, "copy_of") != NULL &&
+	    run->options->name_count == 0 && run->options->pattern == NULL)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--from %s: name the copies, or give --name",
+		    run->options->from);
+	return add_image(run, record, &run->sources[0], err);
+}
+
+/* ---- the output ---- */
+
+/* One line of -n on stderr, and the word in the record. */
+static int
+say_planned(const struct vm_batch_item *item, struct vm_error *err)
+{
+	static const char *const words[] = { "none", "make", "rebuild" };
+
+	vm_log(VM_LOG_WARN, "%s: would %s",
+	    vm_json_string(item->record, "name", "?"),
+	    item->action == VM_BATCH_PASS	 ? "be left as it is" :
+		item->action == VM_BATCH_REBUILD ? "be built again" :
+						   "be made");
+	return vm_json_set_string(item->record, "planned", words[item->action],
+	    err);
+}
+
+static int
+emit_item(struct run *run, struct vm_batch_item *item, long long each_ms,
+    struct vm_records *out, struct vm_error *err)
+{
+	struct vm_json *record = item->record;
+
+	if (vm_error_is_set(&item->failure)) {
+		if (vm_record_fail(record, "vmclone", &item->failure, err) ==
+		    -1)
+			return -1;
+	} else if (run->options->dry_run && item->source != NULL) {
+		if (say_planned(item, err) == -1)
+			return -1;
+	} else if (item->action != VM_BATCH_PASS) {
+		VM_CLEAN_FREE char *path = vm_store_path(run->store,
+		    VM_STORE_VMS, vm_json_string(record, "name", ""),
+		    "disk.qcow2", err);
+
+		if (path == NULL ||
+		    vm_json_set_string(record, "disks.0.path", path, err) ==
+			-1 ||
+		    vm_json_set_int(record, "timing_ms.clone", each_ms, err) ==
+			-1)
+			return -1;
+		vm_json_delete(record, "private");
+	}
+	item->record = NULL;
+	return vm_records_add(out, record, err);
+}
+
+static int
+emit(struct run *run, uint64_t started_ms, struct vm_records *records,
+    struct vm_error *err)
+{
+	VM_CLEAN_RECORDS struct vm_records out = { 0 };
+	uint64_t elapsed_ms = vm_clock_ms() - started_ms;
+	size_t made = 0, i;
+
+	for (i = 0; i < run->batch.count; i++)
+		made += run->batch.items[i].action != VM_BATCH_PASS;
+	for (i = 0; i < run->batch.count; i++) {
+		if (emit_item(run, &run->batch.items[i],
+			made == 0 ? 0 :
+				    (long long)((elapsed_ms + made - 1) / made),
+			&out, err) == -1)
+			return -1;
+	}
+	vm_records_release(records);
+	*records = out;
+	memset(&out, 0, sizeof(out));
+	return 0;
+}
+
+static void
+release(struct run *run)
+{
+	size_t i;
+
+	vm_batch_release(&run->batch);
+	for (i = 0; i < run->source_count; i++)
+		vm_source_close(&run->sources[i]);
+	free(run->sources);
+	vm_store_free_names(run->existing);
+}
+
+static int
+count_images(const struct vm_records *records)
+{
+	int images = 0;
+	size_t i;
+
+	for (i = 0; i < records->count; i++)
+		images += vm_record_is_kind(records->items[i], "image") &&
+		    !vm_record_is_failed(records->items[i]);
+	return images;
+}
+
+static int
+add_all(struct run *run, const struct vm_records *records, struct vm_error *err)
+{
+	size_t i;
+
+	if (run->options->from != NULL)
+		return add_from(run, err);
+	if ((run->options->name_count > 0 || run->options->pattern != NULL) &&
+	    count_images(records) > 1)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "names for %d image records: give them one by one "
+		    "(vmfetch --role ROLE)",
+		    count_images(records));
+	for (i = 0; i < records->count; i++) {
+		if (add_record(run, records->items[i], err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+vm_clone_run(struct vm_store *store, const struct vm_clone_options *options,
+    struct vm_records *records, struct vm_error *err)
+{
+	VM_CLEAN(release)
+	struct run run = { .store = store,
+		.options = options,
+		.batch = { .store = store, .options = options } };
+	uint64_t started_ms = vm_clock_ms();
+
+	if (gethostname(run.host, sizeof(run.host) - 1) == -1)
+		strcpy(run.host, "localhost");
+	run.sources = calloc(records->count + 1, sizeof(*run.sources));
+	if (run.sources == NULL)
+		return vm_error_nomem(err);
+	run.existing = vm_store_list(store, VM_STORE_VMS, err);
+	if (run.existing == NULL || add_all(&run, records, err) == -1)
+		return -1;
+	if (!options->dry_run && vm_batch_make(&run.batch, err) == -1)
+		return -1;
+	return emit(&run, started_ms, records, err);
+}

@@ -1,0 +1,116 @@
+#include "lib/clone/existing.h"
+
+#include <string.h>
+
+#include "lib/record/drift.h"
+
+static bool
+is_same_text(const struct vm_json *a, const struct vm_json *b, const char *path)
+{
+	return strcmp(vm_json_string(a, path, ""),
+		   vm_json_string(b, path, "")) == 0;
+}
+
+static int
+check_owner(const struct vm_json *stored, const struct vm_json *wanted,
+    struct vm_error *err)
+{
+	const char *name = vm_json_string(wanted, "name", "");
+
+	if (is_same_text(stored, wanted, "service") &&
+	    is_same_text(stored, wanted, "role") &&
+	    (vm_json_get(wanted, "service") != NULL ||
+		is_same_text(stored, wanted, "image.alias") ||
+		is_same_text(stored, wanted, "image.id")))
+		return 0;
+	if (vm_json_get(stored, "service") != NULL)
+		vm_error_set(err, VM_E_EXISTS, "name_taken",
+		    "the name belongs to service %s, role %s",
+		    vm_json_string(stored, "service", ""),
+		    vm_json_string(stored, "role", ""));
+	else
+		vm_error_set(err, VM_E_EXISTS, "name_taken",
+		    "the name belongs to a VM made by hand from %s",
+		    vm_json_string(stored, "image.alias", "another image"));
+	return vm_error_hint(err, "vmrm %s", name);
+}
+
+static bool
+has_word(const struct vm_json *drift, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < vm_json_count(drift); i++) {
+		if (strcmp(vm_json_text(vm_json_at(drift, i)), word) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The new role, and members that the stored record does not have. */
+static int
+take_wanted(struct vm_json *stored, const struct vm_json *wanted,
+    struct vm_error *err)
+{
+	void *it;
+
+	if (vm_json_set(stored, "spec",
+		vm_json_copy(vm_json_get(wanted, "spec")), err) == -1)
+		return -1;
+	for (it = vm_json_first(wanted); it != NULL;
+	     it = vm_json_next(wanted, it)) {
+		if (vm_json_member(stored, vm_json_key(it)) == NULL &&
+		    vm_json_set_member(stored, vm_json_key(it),
+			vm_json_copy(vm_json_value(it)), err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+struct vm_json *
+vm_existing_compare(struct vm_store *store, const struct vm_json *wanted,
+    bool *rebuild, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(store,
+	    vm_json_string(wanted, "name", ""), false, err);
+	struct vm_json *drift;
+
+	if (stored == NULL || check_owner(stored, wanted, err) == -1)
+		return NULL;
+	drift = vm_drift_between(stored, vm_json_get(wanted, "spec"),
+	    vm_json_string(wanted, "image.id", NULL), err);
+	if (drift == NULL)
+		return NULL;
+	*rebuild = !vm_json_bool(stored, "started", false) &&
+	    (has_word(drift, "image") || has_word(drift, "disk") ||
+		has_word(drift, "machine"));
+	if (vm_json_set(stored, "drift", drift, err) == -1 ||
+	    take_wanted(stored, wanted, err) == -1)
+		return NULL;
+	return VM_TAKE(stored);
+}
+
+int
+vm_existing_keep(struct vm_store *store, struct vm_json *wanted,
+    struct vm_error *err)
+{
+	static const char *const kept[] = { "identity", "private", "index" };
+	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(store,
+	    vm_json_string(wanted, "name", ""), true, err);
+	size_t i;
+
+	if (stored == NULL)
+		return -1;
+	if (vm_json_bool(stored, "started", false))
+		return vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
+		    "it was started just now");
+	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		const struct vm_json *value = vm_json_get(stored, kept[i]);
+
+		if (value != NULL &&
+		    vm_json_set(wanted, kept[i], vm_json_copy(value), err) ==
+			-1)
+			return -1;
+	}
+	return 0;
+}

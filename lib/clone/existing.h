@@ -1,0 +1,28 @@
+/*
+ * existing.h - a VM of the wanted name is there already.
+ */
+#ifndef VM_CLONE_EXISTING_H
+#define VM_CLONE_EXISTING_H
+
+#include "lib/record/record.h"
+#include "lib/store/vm.h"
+
+/*
+ * Compare the stored VM with `wanted`, the record of the VM as it would be
+ * made.  Returns the stored record with wanted's spec, unknown members and the
+ * drift between them; *rebuild says that its disk has never run and its image,
+ * disk or machine is wanted otherwise.  VM_E_EXISTS "name_taken" when it is
+ * another service's, role's or source's.
+ */
+struct vm_json *vm_existing_compare(struct vm_store *store,
+    const struct vm_json *wanted, bool *rebuild, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/*
+ * Give `wanted` the identity and private part of the stored VM it replaces;
+ * the caller holds its lock.  Started meanwhile: VM_E_TRY_AGAIN "in_use".
+ */
+int vm_existing_keep(struct vm_store *store, struct vm_json *wanted,
+    struct vm_error *err) VM_MUST_CHECK;
+
+#endif
