@@ -31,7 +31,7 @@ struct vm_clone_options {
 	size_t name_count;
 	const char *pattern; /* "web-{{index}}"; NULL: SERVICE-ROLE-INDEX */
 	size_t count;	     /* how many VMs there shall be; 0: the role's */
-	const char *const *sets; /* KEY=VALUE for the role */
+	char **sets;	     /* KEY=VALUE for the role */
 	size_t set_count;
 	unsigned jobs;	   /* threads; 0: one per core */
 	bool no_sync;	   /* not durable on return */

@@ -1,0 +1,110 @@
+/* vmclone - instant copy-on-write clones, and their identity. */
+#include "lib/base/cli.h"
+#include "lib/clone/clone.h"
+#include "lib/record/input.h"
+#include "lib/record/output.h"
+
+struct opts {
+	struct vm_cli_values values;
+	const char *from;
+	const char *name;
+	uint64_t count;
+	struct vm_cli_list sets;
+	bool no_sync;
+	bool no_host_keys;
+};
+
+static const struct vm_cli_option options[] = {
+	{ .letter = 'c',
+	    .name = "count",
+	    .arg = "COUNT",
+	    .help = "have this many VMs (default: the role's replicas)",
+	    .type = VM_CLI_NUMBER,
+	    .offset = offsetof(struct opts, count),
+	    .min = 1,
+	    .max = 100000 },
+	{ .name = "from",
+	    .arg = "ALIAS|VM",
+	    .help = "clone this image, or this stopped VM; do not read stdin",
+	    .type = VM_CLI_STRING,
+	    .offset = offsetof(struct opts, from) },
+	{ .name = "name",
+	    .arg = "PATTERN",
+	    .help = "name the VMs so, like 'web-{{index}}'",
+	    .type = VM_CLI_STRING,
+	    .offset = offsetof(struct opts, name) },
+	{ .name = "set",
+	    .arg = "KEY=VALUE",
+	    .help = "set a key of the role, like memory=1G (repeatable)",
+	    .type = VM_CLI_LIST,
+	    .offset = offsetof(struct opts, sets) },
+	{ .name = "no-host-keys",
+	    .help = "make no SSH host keys: the guest shall make its own",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, no_host_keys) },
+	{ .name = "no-sync",
+	    .help = "do not wait until the clones are on the disk",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, no_sync) },
+	{ 0 },
+};
+
+static const struct vm_cli cli = {
+	.name = "vmclone",
+	.synopsis = "[NAME ...]",
+	.summary = "makes instant copy-on-write clones and gives each its "
+		   "identity",
+	.options = options,
+	.common = VM_CLI_DRY_RUN | VM_CLI_JOBS | VM_CLI_EMPTY_OK |
+	    VM_CLI_OUTPUT,
+};
+
+static int
+run(const struct opts *o, struct vm_error *err)
+{
+	const struct vm_clone_options clone = {
+		.from = o->from,
+		.names = o->values.operands,
+		.name_count = o->values.operand_count,
+		.pattern = o->name,
+		.count = o->count,
+		.sets = o->sets.items,
+		.set_count = o->sets.count,
+		.jobs = (unsigned)o->values.jobs,
+		.no_sync = o->no_sync,
+		.no_host_keys = o->no_host_keys,
+		.dry_run = o->values.dry_run,
+	};
+	const struct vm_input input = { .allow_empty = o->values.allow_empty };
+	VM_CLEAN_RECORDS struct vm_records records = { 0 };
+	VM_CLEAN_STORE struct vm_store *store = NULL;
+
+	if (o->count > 0 && o->values.operand_count > 0)
+		return vm_cli_usage(&cli, err,
+		    "names say how many VMs there shall be: no -c with them");
+	if (o->from == NULL &&
+	    vm_input_read(&input, cli.name, &records, err) == -1)
+		return -1;
+	store = vm_store_open(o->values.root, false, err);
+	if (store == NULL || vm_clone_run(store, &clone, &records, err) == -1)
+		return -1;
+	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,
+	    err);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct opts opts = { 0 };
+	struct vm_error err = { 0 };
+
+	vm_cli_start(&cli);
+	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1)
+		return vm_cli_fail(&err);
+	if (vm_output_help(&vm_output_pipe, &opts.values))
+		return vm_cli_finish();
+	if (run(&opts, &err) == -1)
+		return vm_output_fail(&vm_output_pipe, &opts.values, cli.name,
+		    &err);
+	return vm_cli_finish();
+}
