@@ -1,10 +1,11 @@
 #include "lib/clone/batch.h"
 
-#include <errno.h>
+#include <sys/resource.h>
+
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sched.h>
 
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
@@ -12,6 +13,8 @@
 #include "lib/clone/build.h"
 #include "lib/clone/existing.h"
 #include "lib/clone/identity.h"
+
+#define THREADS_MAX 64
 
 static struct vm_batch_item *
 grow(struct vm_batch *batch, struct vm_error *err)
@@ -31,7 +34,7 @@ grow(struct vm_batch *batch, struct vm_error *err)
 	}
 	item = &batch->items[batch->count++];
 	memset(item, 0, sizeof(*item));
-	item->lock_fd = item->publish.dir_fd = -1;
+	item->lock_fd = -1;
 	return item;
 }
 
@@ -119,14 +122,18 @@ vm_batch_add_vm(struct vm_batch *batch, const struct vm_json *image_record,
 
 /* ---- building, on several threads ---- */
 
-struct work {
+/* A stretch of the batch that is built and committed together. */
+struct group {
 	struct vm_batch *batch;
-	atomic_size_t next, done;
+	size_t from, end;
+	bool batched; /* shares one sync */
+	atomic_size_t next;
 };
 
 static void
-build_item(struct vm_batch *batch, struct vm_batch_item *item)
+build_item(struct group *group, struct vm_batch_item *item)
 {
+	struct vm_batch *batch = group->batch;
 	const struct vm_clone_options *options = batch->options;
 	VM_CLEAN_FD int old = -1;
 
@@ -136,9 +143,14 @@ build_item(struct vm_batch *batch, struct vm_batch_item *item)
 		if (old == -1)
 			return;
 	}
-	if (vm_build_clone(batch->store, item->source, item->record, old,
-		!options->no_sync, &item->publish, &item->failure) == -1)
-		item->publish.dir_fd = -1;
+	if (vm_publish_begin(batch->store, &item->publish, &item->failure) ==
+	    -1)
+		return;
+	item->publish.durable = !options->no_sync;
+	item->publish.batched = group->batched;
+	if (vm_build_clone(item->source, item->record, old, &item->publish,
+		&item->failure) == -1)
+		vm_publish_abort(&item->publish);
 }
 
 static bool
@@ -151,55 +163,51 @@ is_to_build(const struct vm_batch_item *item)
 static void *
 run_worker(void *arg)
 {
-	struct work *work = arg;
+	struct group *group = arg;
 	size_t i;
 
-	while ((i = atomic_fetch_add(&work->next, 1)) < work->batch->count) {
-		struct vm_batch_item *item = &work->batch->items[i];
+	while ((i = atomic_fetch_add(&group->next, 1)) < group->end) {
+		struct vm_batch_item *item = &group->batch->items[i];
 
 		if (!is_to_build(item))
 			continue;
 		if (vm_proc_check_stop(&item->failure) == 0)
-			build_item(work->batch, item);
-		vm_progress_update(atomic_fetch_add(&work->done, 1) + 1);
+			build_item(group, item);
+		vm_progress_update(i + 1);
 	}
 	return NULL;
 }
 
 static unsigned
-count_threads(const struct vm_batch *batch)
+count_threads(const struct group *group)
 {
 	cpu_set_t cpus;
-	unsigned threads = batch->options->jobs;
+	unsigned threads = group->batch->options->jobs;
+	unsigned useful = (unsigned)((group->end - group->from) / 16 + 1);
 
 	if (threads == 0)
 		threads = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ?
 		    (unsigned)CPU_COUNT(&cpus) :
 		    1;
-	if (threads > 64)
-		threads = 64;
 	/* a thread for less than 16 clones costs more than it brings */
-	if (threads > batch->count / 16 + 1)
-		threads = (unsigned)(batch->count / 16 + 1);
-	return threads;
+	if (threads > useful)
+		threads = useful;
+	return threads > THREADS_MAX ? THREADS_MAX : threads;
 }
 
 static void
-build_all(struct vm_batch *batch)
+build_group(struct group *group)
 {
-	struct work work = { .batch = batch };
-	unsigned threads = count_threads(batch), started = 0, i;
-	pthread_t ids[64];
+	unsigned threads = count_threads(group), started = 0, i;
+	pthread_t ids[THREADS_MAX];
 
-	vm_progress_start("clones", batch->count, VM_PROGRESS_ITEMS);
 	for (i = 1; i < threads; i++) {
-		if (pthread_create(&ids[started], NULL, run_worker, &work) == 0)
+		if (pthread_create(&ids[started], NULL, run_worker, group) == 0)
 			started++;
 	}
-	run_worker(&work);
+	run_worker(group);
 	for (i = 0; i < started; i++)
 		pthread_join(ids[i], NULL);
-	vm_progress_end();
 }
 
 /* ---- cards and identity, one after another: they share a ledger ---- */
@@ -226,37 +234,41 @@ prepare_item(struct vm_network *network, struct vm_batch *batch,
 
 /* Hand what was built of one kind to one commit. */
 static int
-commit_kind(struct vm_batch *batch, enum vm_batch_action action,
+commit_kind(struct group *group, enum vm_batch_action action,
     enum vm_publish_mode mode, struct vm_error *err)
 {
+	struct vm_batch *batch = group->batch;
+	size_t most = group->end - group->from + 1;
 	VM_CLEAN_FREE struct vm_publish *publishes = NULL;
 	VM_CLEAN_FREE const char **names = NULL;
 	VM_CLEAN_FREE struct vm_error *results = NULL;
 	VM_CLEAN_FREE size_t *where = NULL;
 	size_t n = 0, i;
-	int rc;
 
-	publishes = calloc(batch->count + 1, sizeof(*publishes));
-	names = calloc(batch->count + 1, sizeof(*names));
-	results = calloc(batch->count + 1, sizeof(*results));
-	where = calloc(batch->count + 1, sizeof(*where));
+	publishes = calloc(most, sizeof(*publishes));
+	names = calloc(most, sizeof(*names));
+	results = calloc(most, sizeof(*results));
+	where = calloc(most, sizeof(*where));
 	if (!publishes || !names || !results || !where)
 		return vm_error_nomem(err);
-	for (i = 0; i < batch->count; i++) {
+	for (i = group->from; i < group->end; i++) {
 		if (batch->items[i].action != action ||
 		    !is_to_build(&batch->items[i]))
 			continue;
 		publishes[n] = batch->items[i].publish;
-		batch->items[i].publish.dir_fd = -1;
+		memset(&batch->items[i].publish, 0,
+		    sizeof(batch->items[i].publish));
 		names[n] = vm_json_string(batch->items[i].record, "name", "");
 		where[n++] = i;
 	}
 	if (n == 0)
 		return 0;
-	rc = vm_publish_commit_all(publishes, VM_STORE_VMS, names, mode,
-	    results, n, err);
+	/* when none could be published, each result says why */
+	if (vm_publish_commit_all(publishes, VM_STORE_VMS, names, mode, results,
+		n, err) == -1)
+		vm_log(VM_LOG_INFO, "none of %zu clones published", n);
 	for (i = 0; i < n; i++) {
-		batch->items[where[i]].failure = rc == -1 ? *err : results[i];
+		batch->items[where[i]].failure = results[i];
 		vm_publish_abort(&publishes[i]);
 	}
 	return 0;
@@ -283,12 +295,23 @@ settle_lost_races(struct vm_batch *batch)
 	}
 }
 
+/* Each object keeps a descriptor open until its commit. */
+static size_t
+group_size(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur < 128)
+		return 1;
+	return limit.rlim_cur > 2048 ? 1024 : (size_t)(limit.rlim_cur - 64) / 2;
+}
+
 int
 vm_batch_make(struct vm_batch *batch, struct vm_error *err)
 {
 	VM_CLEAN_NETWORK struct vm_network *network =
 	    vm_network_new(batch->store, err);
-	size_t i;
+	size_t size = group_size(), i;
 
 	if (network == NULL)
 		return -1;
@@ -296,10 +319,20 @@ vm_batch_make(struct vm_batch *batch, struct vm_error *err)
 		if (is_to_build(&batch->items[i]))
 			(void)prepare_item(network, batch, &batch->items[i]);
 	}
-	build_all(batch);
-	if (commit_kind(batch, VM_BATCH_MAKE, VM_PUBLISH_NEW, err) == -1 ||
-	    commit_kind(batch, VM_BATCH_REBUILD, VM_PUBLISH_REPLACE, err) == -1)
-		return -1;
+	vm_progress_start("clones", batch->count, VM_PROGRESS_ITEMS);
+	for (i = 0; i < batch->count; i += size) {
+		struct group group = { .batch = batch, .from = i, .next = i };
+
+		group.end = batch->count - i < size ? batch->count : i + size;
+		group.batched = group.end - i > VM_PUBLISH_EACH;
+		build_group(&group);
+		if (commit_kind(&group, VM_BATCH_MAKE, VM_PUBLISH_NEW, err) ==
+			-1 ||
+		    commit_kind(&group, VM_BATCH_REBUILD, VM_PUBLISH_REPLACE,
+			err) == -1)
+			return -1;
+	}
+	vm_progress_end();
 	settle_lost_races(batch);
 	return 0;
 }
@@ -314,8 +347,7 @@ vm_batch_release(struct vm_batch *batch)
 
 		vm_json_free(item->record);
 		vm_clean_fd(&item->lock_fd);
-		if (item->publish.dir_fd >= 0)
-			vm_publish_abort(&item->publish);
+		vm_publish_abort(&item->publish);
 	}
 	free(batch->items);
 	batch->items = NULL;

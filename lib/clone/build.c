@@ -81,9 +81,9 @@ set_disks(struct vm_json *record, uint64_t size_bytes, struct vm_error *err)
 	    err);
 }
 
-static int
-fill(const struct vm_source *source, struct vm_json *record, int lock_from,
-    struct vm_publish *publish, struct vm_error *err)
+int
+vm_build_clone(const struct vm_source *source, struct vm_json *record,
+    int lock_from, struct vm_publish *publish, struct vm_error *err)
 {
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
 	uint64_t size_bytes;
@@ -97,19 +97,4 @@ fill(const struct vm_source *source, struct vm_json *record, int lock_from,
 		return -1;
 	return vm_publish_write(publish, "vm.json", 0600, text.data, text.len,
 	    err);
-}
-
-int
-vm_build_clone(struct vm_store *store, const struct vm_source *source,
-    struct vm_json *record, int lock_from, bool durable,
-    struct vm_publish *publish, struct vm_error *err)
-{
-	if (vm_publish_begin(store, publish, err) == -1)
-		return -1;
-	publish->durable = durable;
-	if (fill(source, record, lock_from, publish, err) == -1) {
-		vm_publish_abort(publish);
-		return -1;
-	}
-	return 0;
 }

@@ -18,12 +18,13 @@ int vm_build_disk_size(const struct vm_json *record,
     VM_MUST_CHECK;
 
 /*
- * Fill *publish with everything for record (a VM record with its identity);
- * record gets its disks.  lock_from (-1, or an open directory whose "lock" is
- * hard-linked) is where a VM being replaced is.  The caller commits or aborts.
+ * Fill an object that was begun with everything for record (a VM record with
+ * its identity); record gets its disks.  lock_from (-1, or an open directory
+ * whose "lock" is hard-linked) is where a VM being replaced is.  The caller
+ * commits or aborts.
  */
-int vm_build_clone(struct vm_store *store, const struct vm_source *source,
-    struct vm_json *record, int lock_from, bool durable,
-    struct vm_publish *publish, struct vm_error *err) VM_MUST_CHECK;
+int vm_build_clone(const struct vm_source *source, struct vm_json *record,
+    int lock_from, struct vm_publish *publish, struct vm_error *err)
+    VM_MUST_CHECK;
 
 #endif
