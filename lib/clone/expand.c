@@ -1,5 +1,6 @@
 #include "lib/clone/expand.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ mark_index(const char *text, long long *offset, struct vm_error *err)
 	if (at == NULL)
 		return vm_buf_printf(err, "%s", text);
 	rest = at + strlen("{{index");
-	if (*rest == '+') {
+	if (*rest == '+' && isdigit((unsigned char)rest[1])) {
 		*offset = strtoll(rest + 1, &end, 10);
 		rest = end;
 	}
