@@ -85,7 +85,7 @@ run(const struct opts *o, struct vm_error *err)
 	if (o->from == NULL &&
 	    vm_input_read(&input, cli.name, &records, err) == -1)
 		return -1;
-	store = vm_store_open(o->values.root, false, err);
+	store = vm_store_open(o->values.root, !o->values.dry_run, err);
 	if (store == NULL || vm_clone_run(store, &clone, &records, err) == -1)
 		return -1;
 	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,

@@ -1,5 +1,6 @@
 #include "lib/clone/existing.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/record/drift.h"
@@ -67,6 +68,18 @@ take_wanted(struct vm_json *stored, const struct vm_json *wanted,
 	return 0;
 }
 
+/* Something that is no VM of ours is in its place: it is left alone. */
+static void
+refuse_strange(const struct vm_json *wanted, struct vm_error *err)
+{
+	if (err == NULL || strcmp(err->code, "vm_damaged") != 0)
+		return;
+	err->kind = VM_E_EXISTS;
+	snprintf(err->code, sizeof(err->code), "name_taken");
+	vm_error_wrap(err, "something else is in its place");
+	vm_error_hint(err, "vmdoctor %s", vm_json_string(wanted, "name", ""));
+}
+
 struct vm_json *
 vm_existing_compare(struct vm_store *store, const struct vm_json *wanted,
     bool *rebuild, struct vm_error *err)
@@ -75,7 +88,11 @@ vm_existing_compare(struct vm_store *store, const struct vm_json *wanted,
 	    vm_json_string(wanted, "name", ""), false, err);
 	struct vm_json *drift;
 
-	if (stored == NULL || check_owner(stored, wanted, err) == -1)
+	if (stored == NULL) {
+		refuse_strange(wanted, err);
+		return NULL;
+	}
+	if (check_owner(stored, wanted, err) == -1)
 		return NULL;
 	drift = vm_drift_between(stored, vm_json_get(wanted, "spec"),
 	    vm_json_string(wanted, "image.id", NULL), err);

@@ -119,7 +119,9 @@ static const struct vm_schema_field network_fields[] = {
 	    "a fixed address with prefix length, else DHCP" },
 	{ "gateway", &vm_schema_ip, 0, "address", "the default route" },
 	{ "dns", &name_servers, 0, "address", "name servers" },
-	{ "mac", NULL, LATER, NULL, "a fixed MAC address" }, { 0 }
+	{ "mac", &vm_schema_mac, 0, NULL,
+	    "a fixed MAC address (for one replica), else a random one" },
+	{ 0 },
 };
 
 static const struct vm_schema network = {

@@ -171,7 +171,8 @@ vm_alias_resolve(struct vm_store *store, const char *text,
 	if (json != NULL)
 		return get_generation(json, name, (unsigned)generation, alias,
 		    err);
-	if (failure.kind == VM_E_NO_INPUT && at == NULL) {
+	if (at == NULL &&
+	    (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_USAGE)) {
 		found = find_image(store, text, alias, err);
 		if (found != 0)
 			return found == 1 ? 0 : -1;
