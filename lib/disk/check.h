@@ -16,8 +16,8 @@
 #include "lib/base/error.h"
 
 struct vm_check {
-	uint64_t virtual_size;		/* bytes */
-	uint64_t allocated;		/* bytes in clusters that hold data */
+	uint64_t virtual_size; /* bytes */
+	uint64_t allocated;    /* bytes in clusters that hold data */
 };
 
 /*

@@ -18,15 +18,15 @@
 enum vm_disk_format {
 	VM_DISK_RAW,
 	VM_DISK_QCOW2,
-	VM_DISK_OTHER		/* known by name, not accepted */
+	VM_DISK_OTHER /* known by name, not accepted */
 };
 
-#define VM_INSPECT_HEAD ((size_t)64 << 10)	/* enough to see any of them */
+#define VM_INSPECT_HEAD ((size_t)64 << 10) /* enough to see any of them */
 
 struct vm_inspect {
 	enum vm_disk_format format;
-	uint64_t virtual_size;		/* bytes */
-	uint64_t allocated;		/* bytes of it that hold data, at most */
+	uint64_t virtual_size; /* bytes */
+	uint64_t allocated;    /* bytes of it that hold data, at most */
 };
 
 /*

@@ -1,0 +1,129 @@
+/* vmfetch - brings master images to the local store, verified. */
+#include <string.h>
+
+#include "lib/base/cli.h"
+#include "lib/base/log.h"
+#include "lib/base/progress.h"
+#include "lib/image/run.h"
+#include "lib/record/output.h"
+#include "lib/store/lock.h"
+
+struct opts {
+	struct vm_cli_values values;
+	const char *alias, *manifest, *checksum, *image, *cacert;
+	struct vm_cli_list roles;
+	uint64_t max_size, lock_timeout, stall_timeout;
+	bool refresh, all, insecure;
+};
+
+#define AT(field) offsetof(struct opts, field)
+
+static const struct vm_cli_option options[] = {
+	{ 'a', "alias", "NAME", "call the image so, as its next generation",
+	    VM_CLI_STRING, AT(alias), 0, 0, NULL },
+	{ 'f', "file", "MANIFEST", "fetch what this manifest's roles need",
+	    VM_CLI_STRING, AT(manifest), 0, 0, NULL },
+	{ 0, "role", "ROLE", "only this role of the manifest; repeatable",
+	    VM_CLI_LIST, AT(roles), 0, 0, NULL },
+	{ 0, "image", "FILE", "take this file, or stdin when it is -",
+	    VM_CLI_STRING, AT(image), 0, 0, NULL },
+	{ 0, "checksum", "DIGEST", "accept only sha256:HEX or sha512:HEX",
+	    VM_CLI_STRING, AT(checksum), 0, 0, NULL },
+	{ 0, "refresh", NULL, "ask the origin for a new generation",
+	    VM_CLI_FLAG, AT(refresh), 0, 0, NULL },
+	{ 0, "all", NULL, "with --refresh: every alias in the store",
+	    VM_CLI_FLAG, AT(all), 0, 0, NULL },
+	{ 0, "max-size", "SIZE", "refuse larger disks (default 2T)",
+	    VM_CLI_SIZE, AT(max_size), 0, 0, NULL },
+	{ 0, "insecure", NULL, "allow http without a digest", VM_CLI_FLAG,
+	    AT(insecure), 0, 0, NULL },
+	{ 0, "cacert", "FILE", "trust these certificates for https",
+	    VM_CLI_STRING, AT(cacert), 0, 0, NULL },
+	{ 0, "lock-timeout", "TIME", "wait so long for another's download",
+	    VM_CLI_DURATION, AT(lock_timeout), 0, 0, NULL },
+	{ 0, "stall-timeout", "TIME", "give up when nothing comes (30s)",
+	    VM_CLI_DURATION, AT(stall_timeout), 0, 0, NULL },
+	{ 0 },
+};
+
+static const struct vm_cli cli = {
+	.name = "vmfetch",
+	.synopsis = "[SOURCE ...]",
+	.summary = "brings master images to the local store, verified",
+	.options = options,
+	.common = VM_CLI_DRY_RUN | VM_CLI_OUTPUT,
+};
+
+/* All that is wrong with the manifest; the last line becomes the failure. */
+static int
+print_problems(struct vm_buf *problems, struct vm_error *err)
+{
+	char *line = problems->data, *next;
+
+	while (line != NULL && (next = strchr(line, '\n')) != NULL &&
+	    next[1] != '\0') {
+		*next = '\0';
+		vm_log(VM_LOG_ERROR, "%s", line);
+		line = next + 1;
+	}
+	if (line != NULL && line != problems->data)
+		vm_error_set(err, err->kind, err->code, "%.*s",
+		    (int)strcspn(line, "\n"), line);
+	return -1;
+}
+
+static int
+run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
+{
+	VM_CLEAN_BUF struct vm_buf problems = { 0 };
+	VM_CLEAN_RECORDS struct vm_records records = { 0 };
+	VM_CLEAN_STORE struct vm_store *store = NULL;
+	const struct vm_image_options image = {
+		.fetch = {
+			.alias = o->alias,
+			.ca_file = o->cacert,
+			.max_bytes = o->max_size,
+			.lock_wait_ms = o->lock_timeout,
+			.stall_ms = o->stall_timeout,
+			.refresh = o->refresh,
+			.insecure = o->insecure,
+			.dry_run = o->values.dry_run,
+		},
+		.operands = o->values.operands,
+		.operand_count = o->values.operand_count,
+		.manifest = o->manifest,
+		.roles = o->roles.items,
+		.role_count = o->roles.count,
+		.image = o->image,
+		.checksum = o->checksum,
+		.all = o->all,
+		.problems = &problems,
+	};
+
+	store = vm_store_open(o->values.root, true, err);
+	if (store == NULL)
+		return -1;
+	if (vm_image_run(store, &image, &records, err) == -1)
+		return print_problems(&problems, err);
+	return vm_output_finish(output, &o->values, cli.name, &records, err);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct opts opts = { .lock_timeout = VM_LOCK_FOREVER };
+	struct vm_output output = vm_output_pipe;
+	struct vm_error err = { 0 };
+
+	output.fields = "service,role,state,image.alias,image.generation,"
+			"image.virtual_size,image.id";
+	vm_cli_start(&cli);
+	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1)
+		return vm_cli_fail(&err);
+	if (vm_output_help(&output, &opts.values))
+		return vm_cli_finish();
+	vm_progress_setup(!opts.values.quiet && isatty(STDERR_FILENO));
+	if (run(&opts, &output, &err) == -1)
+		return vm_output_fail(&output, &opts.values, cli.name, &err);
+	return vm_cli_finish();
+}

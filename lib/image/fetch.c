@@ -1,0 +1,431 @@
+#include "lib/image/fetch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/progress.h"
+#include "lib/image/flight.h"
+#include "lib/image/master.h"
+#include "lib/store/image.h"
+
+#define ATTEMPTS 3 /* downloads begun anew */
+
+struct fetch {
+	struct vm_store *store;
+	const struct vm_source *source;
+	const struct vm_fetch_options *options;
+	struct vm_flight flight;
+	char *alias;		       /* that it has or will have */
+	char current[VM_IMAGE_ID + 8]; /* the alias's image now, or "" */
+	struct vm_json *facts;	       /* of that, or NULL */
+};
+
+static void
+release(struct fetch *f)
+{
+	vm_flight_end(&f->flight);
+	free(f->alias);
+	vm_json_free(f->facts);
+}
+
+static uint64_t
+max_bytes(const struct fetch *f)
+{
+	return f->options->max_bytes != 0 ? f->options->max_bytes :
+					    VM_FETCH_MAX_BYTES;
+}
+
+/* The image's facts; NULL and no error when it is missing or damaged. */
+static struct vm_json *
+load_image(struct vm_store *store, const char *id, struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+	struct vm_json *facts = vm_image_load(store, id, &failure);
+
+	if (facts != NULL || failure.kind == VM_E_NO_INPUT)
+		return facts;
+	if (failure.kind == VM_E_DATA)
+		vm_log(VM_LOG_WARN, "%s; fetching it anew", failure.message);
+	else if (err != NULL)
+		*err = failure;
+	return NULL;
+}
+
+/* --- which alias ----------------------------------------------------------- */
+
+/* Is there an alias of this name that stands for another source? */
+static bool
+is_of_another(const struct fetch *f, const char *name)
+{
+	struct vm_json *json VM_CLEAN_JSON = vm_alias_load(f->store, name,
+	    NULL);
+
+	return json != NULL &&
+	    strcmp(vm_json_string(json, "source", ""), f->source->shown) != 0;
+}
+
+/* A name of its own for a source: its file's, made unique if that is taken. */
+static char *
+make_alias(const struct fetch *f, struct vm_error *err)
+{
+	char *name VM_CLEAN_FREE = vm_source_name(f->source, err);
+	char hex[VM_HASH_SHA256_HEX];
+
+	if (name == NULL || !is_of_another(f, name))
+		return VM_TAKE(name);
+	if (vm_hash_sha256(f->source->shown, strlen(f->source->shown), hex,
+		err) == -1)
+		return NULL;
+	return vm_buf_printf(err, "%s-%.6s", name, hex);
+}
+
+/* Whose generations these are, and where they stand. */
+static int
+find_alias(struct fetch *f, struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+
+	if (f->source->kind == VM_SOURCE_STDIN && f->options->alias == NULL)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "an image from stdin needs a name: -a NAME");
+	f->alias = f->options->alias != NULL ?
+	    vm_buf_printf(err, "%s", f->options->alias) :
+	    vm_alias_of_source(f->store, f->source->shown, &failure);
+	if (f->alias == NULL && vm_error_is_set(&failure)) {
+		if (err != NULL)
+			*err = failure;
+		return -1;
+	}
+	if (f->alias == NULL)
+		f->alias = make_alias(f, err);
+	return f->alias == NULL || vm_alias_check_name(f->alias, err) == -1 ?
+	    -1 :
+	    0;
+}
+
+/* The alias's current image, if it comes from this source. */
+static int
+find_current(struct fetch *f, struct vm_error *err)
+{
+	char *name VM_CLEAN_FREE = NULL;
+	struct vm_error failure = { 0 };
+	struct vm_alias alias;
+
+	vm_json_free(VM_TAKE(f->facts));
+	f->current[0] = '\0';
+	if (f->source->kind == VM_SOURCE_STDIN)
+		return 0;
+	name = is_of_another(f, f->alias) ? NULL :
+					    vm_buf_printf(err, "%s", f->alias);
+	if (name == NULL)
+		name = vm_alias_of_source(f->store, f->source->shown, &failure);
+	if (name == NULL ||
+	    vm_alias_resolve(f->store, name, &alias, &failure) == -1)
+		return 0;
+	f->facts = load_image(f->store, alias.id, err);
+	if (f->facts != NULL)
+		memcpy(f->current, alias.id, sizeof(f->current));
+	return f->facts == NULL && vm_error_is_set(err) ? -1 : 0;
+}
+
+/* --- is it there ----------------------------------------------------------- */
+
+/* The image whose file as published has the sha512 asked for. */
+static int
+find_sha512(const struct fetch *f, char *id, struct vm_error *err)
+{
+	char **names VM_CLEAN_NAMES = vm_store_list(f->store, VM_STORE_IMAGES,
+	    err);
+
+	if (names == NULL)
+		return -1;
+	for (char **name = names; *name != NULL; name++) {
+		struct vm_json *facts VM_CLEAN_JSON = vm_image_load(f->store,
+		    *name, NULL);
+
+		if (strcmp(vm_json_string(facts, "sha512", ""),
+			f->source->digest) != 0)
+			continue;
+		snprintf(id, VM_IMAGE_ID + 8, "%s", *name);
+		return 1;
+	}
+	return 0;
+}
+
+/* 1 and its id: no need to ask anybody; 0: there is; -1. */
+static int
+find_present(struct fetch *f, char *id, struct vm_error *err)
+{
+	bool ask = f->options->refresh || f->source->pull == VM_PULL_ALWAYS;
+	struct vm_json *facts VM_CLEAN_JSON = NULL;
+
+	if (f->source->digest[0] != '\0') {
+		if (f->source->digest_type == VM_HASH_SHA512)
+			return find_sha512(f, id, err);
+		facts = load_image(f->store, f->source->digest, err);
+		if (facts == NULL)
+			return vm_error_is_set(err) ? -1 : 0;
+		memcpy(id, f->source->digest, VM_IMAGE_ID);
+		return 1;
+	}
+	if (ask || f->current[0] == '\0')
+		return 0;
+	memcpy(id, f->current, sizeof(f->current));
+	return 1;
+}
+
+/* Make it the alias's current image and say what it is. */
+static int
+adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
+    struct vm_error *err)
+{
+	struct vm_json *facts VM_CLEAN_JSON = vm_image_load(f->store, id, err);
+	struct vm_alias alias;
+
+	if (facts == NULL)
+		return -1;
+	if (is_of_another(f, f->alias) ||
+	    vm_alias_resolve(f->store, f->alias, &alias, NULL) == -1 ||
+	    strcmp(alias.id, id) != 0) {
+		if (f->options->dry_run)
+			alias = (struct vm_alias){ 0 };
+		else if (vm_alias_set(f->store, f->alias, id, f->source->shown,
+			     &alias, err) == -1)
+			return -1;
+	}
+	fetched->alias = alias;
+	fetched->virtual_size = (uint64_t)vm_json_int(facts, "virtual_size", 0);
+	return 0;
+}
+
+/* --- fetching it ----------------------------------------------------------- */
+
+static void
+note_progress(void *context, uint64_t done, uint64_t total)
+{
+	struct fetch *f = context;
+
+	vm_flight_note(&f->flight, done, total);
+}
+
+static struct vm_json *
+describe(const struct fetch *f, const struct vm_master *master,
+    struct vm_error *err)
+{
+	struct vm_json *facts VM_CLEAN_JSON = vm_json_new_object();
+	const struct vm_stream_result *stream = &master->stream;
+	char now[VM_CLOCK_TEXT];
+
+	if (facts == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	if (vm_json_set_string(facts, "sha256", stream->sha256, err) == -1 ||
+	    (stream->sha512[0] != '\0' &&
+		vm_json_set_string(facts, "sha512", stream->sha512, err) ==
+		    -1) ||
+	    vm_json_set_string(facts, "format", master->format, err) == -1 ||
+	    vm_json_set_string(facts, "source", f->source->shown, err) == -1 ||
+	    vm_json_set_string(facts, "alias", f->alias, err) == -1 ||
+	    vm_json_set_string(facts, "fetched", vm_clock_format_now(now),
+		err) == -1 ||
+	    vm_json_set_int(facts, "published_size",
+		(int64_t)stream->size_bytes, err) == -1 ||
+	    vm_json_set_int(facts, "virtual_size",
+		(int64_t)master->virtual_size, err) == -1 ||
+	    vm_json_set_int(facts, "chunk_size", (int64_t)VM_IMAGE_CHUNK,
+		err) == -1)
+		return NULL;
+	if ((stream->reply.etag[0] != '\0' &&
+		vm_json_set_string(facts, "etag", stream->reply.etag, err) ==
+		    -1) ||
+	    (stream->reply.modified[0] != '\0' &&
+		vm_json_set_string(facts, "last_modified",
+		    stream->reply.modified, err) == -1) ||
+	    (stream->mtime_ns != 0 &&
+		vm_json_set_int(facts, "source_mtime_ns", stream->mtime_ns,
+		    err) == -1))
+		return NULL;
+	return VM_TAKE(facts);
+}
+
+static int
+publish(struct fetch *f, struct vm_publish *object,
+    const struct vm_master *master, char *id, struct vm_error *err)
+{
+	struct vm_json *facts VM_CLEAN_JSON = describe(f, master, err);
+
+	if (facts == NULL ||
+	    vm_image_publish(f->store, object, master->stream.sha256, facts,
+		err) == -1)
+		return -1;
+	memcpy(id, master->stream.sha256, VM_IMAGE_ID);
+	return 0;
+}
+
+static int
+download(struct fetch *f, char *id, struct vm_error *err)
+{
+	struct vm_publish object VM_CLEAN_PUBLISH = { .dir_fd = -1 };
+	struct vm_stream *stream VM_CLEAN_STREAM = NULL;
+	struct vm_master master;
+	const struct vm_master_options wanted = {
+		.max_virtual_bytes = max_bytes(f),
+		.any_ratio = f->options->max_bytes != 0,
+		.format = f->source->format,
+	};
+	struct vm_stream_options options = {
+		.source = f->source,
+		.ca_file = f->options->ca_file,
+		.stall_ms = f->options->stall_ms,
+		.max_bytes = max_bytes(f),
+		.progress = note_progress,
+		.context = f,
+	};
+
+	if (f->facts != NULL &&
+	    strcmp(f->source->shown, vm_json_string(f->facts, "source", "")) ==
+		0) {
+		options.etag = vm_json_string(f->facts, "etag", NULL);
+		options.modified = vm_json_string(f->facts, "last_modified",
+		    NULL);
+	}
+	if (vm_store_free_space(f->store, &options.free_bytes, err) == -1 ||
+	    vm_publish_begin(f->store, &object, err) == -1)
+		return -1;
+	stream = vm_stream_open(&options, err);
+	if (stream == NULL ||
+	    vm_master_build(&object, stream, &wanted, &master, err) == -1)
+		return -1;
+	if (master.stream.reply.not_modified) {
+		memcpy(id, f->current, sizeof(f->current));
+		return 0;
+	}
+	return publish(f, &object, &master, id, err);
+}
+
+/* A transfer that cannot be continued is begun anew, but not for ever. */
+static int
+download_again(struct fetch *f, char *id, struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+	bool repeatable = f->source->kind == VM_SOURCE_HTTP;
+
+	for (int attempt = 1; download(f, id, &failure) == -1; attempt++) {
+		bool lost = strcmp(failure.code, "restart") == 0 ||
+		    strcmp(failure.code, "connection_lost") == 0;
+
+		if (!repeatable || !lost || attempt == ATTEMPTS) {
+			if (err != NULL)
+				*err = failure;
+			return -1;
+		}
+		vm_log(VM_LOG_INFO, "%s; beginning anew", failure.message);
+		vm_error_clear(&failure);
+	}
+	return 0;
+}
+
+static int
+check_trust(const struct fetch *f, struct vm_error *err)
+{
+	if (f->options->insecure || f->source->digest[0] != '\0' ||
+	    !vm_source_is_plain(f->source))
+		return 0;
+	vm_error_set(err, VM_E_DENIED, "insecure",
+	    "plain http and no digest: anybody on the way could change it");
+	return vm_error_hint(err,
+	    "vmfetch --checksum sha256:HEX, or "
+	    "--insecure to trust the network");
+}
+
+/* Under the source's lock, unless it is there by now. */
+static int
+fetch_locked(struct fetch *f, char *id, struct vm_error *err)
+{
+	char before[sizeof(f->current)];
+	int present;
+
+	memcpy(before, f->current, sizeof(before));
+	if (f->source->kind == VM_SOURCE_STDIN)
+		return download_again(f, id, err);
+	if (vm_flight_begin(f->store, f->source->shown,
+		f->options->lock_wait_ms, &f->flight, err) == -1 ||
+	    find_current(f, err) == -1)
+		return -1;
+	present = find_present(f, id, err);
+	if (present != 0)
+		return present == 1 ? 0 : -1;
+	if (f->flight.waited && f->source->digest[0] == '\0' &&
+	    f->current[0] != '\0' && strcmp(before, f->current) != 0) {
+		memcpy(id, f->current, sizeof(f->current));
+		return 0;
+	}
+	return download_again(f, id, err);
+}
+
+/* Not there: get it, where that is allowed. */
+static int
+fetch_absent(struct fetch *f, char *id, struct vm_error *err)
+{
+	int result;
+
+	if (f->source->pull == VM_PULL_NEVER)
+		return vm_error_set(err, VM_E_NO_INPUT, "image_not_found",
+		    "not in the store, and pull is never");
+	if (check_trust(f, err) == -1)
+		return -1;
+	vm_progress_start(f->alias, 0, VM_PROGRESS_BYTES);
+	result = fetch_locked(f, id, err);
+	vm_progress_end();
+	return result;
+}
+
+static int
+fetch(struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
+{
+	char id[VM_IMAGE_ID + 8] = "";
+	int present;
+
+	if (find_alias(f, err) == -1 || find_current(f, err) == -1)
+		return -1;
+	present = find_present(f, id, err);
+	if (present == -1)
+		return -1;
+	if (present == 0 && f->options->dry_run) {
+		snprintf(fetched->alias.name, sizeof(fetched->alias.name), "%s",
+		    f->alias);
+		fetched->absent = true;
+		return f->source->pull == VM_PULL_NEVER ?
+		    fetch_absent(f, id, err) :
+		    check_trust(f, err);
+	}
+	if (present == 0 && fetch_absent(f, id, err) == -1)
+		return -1;
+	return adopt(f, id, fetched, err);
+}
+
+int
+vm_fetch_source(struct vm_store *store, const struct vm_source *source,
+    const struct vm_fetch_options *options, struct vm_fetched *fetched,
+    struct vm_error *err)
+{
+	struct fetch f VM_CLEAN(release) = { .store = store,
+		.source = source,
+		.options = options,
+		.flight.lock_fd = -1 };
+	struct vm_fetched made = { 0 };
+	struct vm_error failure = { 0 };
+
+	if (fetch(&f, &made, &failure) == 0) {
+		*fetched = made;
+		return 0;
+	}
+	if (strstr(failure.message, source->shown) == NULL)
+		vm_error_wrap(&failure, "%s", source->shown);
+	if (err != NULL)
+		*err = failure;
+	return -1;
+}

@@ -1,0 +1,104 @@
+#include "lib/image/generation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/store/image.h"
+
+/* Where the alias's images come from: a new string, or NULL (no error). */
+static char *
+find_origin(struct vm_store *store, const struct vm_alias *alias)
+{
+	struct vm_json *json VM_CLEAN_JSON = alias->name[0] == '\0' ?
+	    NULL :
+	    vm_alias_load(store, alias->name, NULL);
+	const char *source = vm_json_string(json, "source", NULL);
+
+	return source == NULL ? NULL : strdup(source);
+}
+
+/* Ask the origin, as if it had been the operand. */
+static int
+ask_origin(struct vm_store *store, const struct vm_source *source,
+    const struct vm_fetch_options *options, const struct vm_alias *alias,
+    const char *origin, struct vm_fetched *fetched, struct vm_error *err)
+{
+	struct vm_source asked VM_CLEAN_SOURCE = { 0 };
+	struct vm_fetch_options how = *options;
+
+	if (vm_source_parse(origin, NULL, &asked, err) == -1)
+		return -1;
+	memcpy(asked.digest, source->digest, sizeof(asked.digest));
+	asked.digest_type = source->digest_type;
+	asked.pull = source->pull;
+	if (how.alias == NULL)
+		how.alias = alias->name;
+	return vm_fetch_source(store, &asked, &how, fetched, err);
+}
+
+static int
+check_digest(const struct vm_source *source, const struct vm_json *facts,
+    struct vm_error *err)
+{
+	bool is_512 = source->digest_type == VM_HASH_SHA512;
+	const char *name = is_512 ? "sha512" : "sha256";
+	const char *has = vm_json_string(facts, name, "unknown");
+
+	if (source->digest[0] == '\0' || strcmp(has, source->digest) == 0)
+		return 0;
+	return vm_error_set(err, VM_E_DATA, "digest_mismatch",
+	    "%s: it is not what was asked for: %s is %s, expected %s",
+	    source->shown, name, has, source->digest);
+}
+
+static int
+use_stored(struct vm_store *store, const struct vm_source *source,
+    const struct vm_fetch_options *options, const struct vm_alias *alias,
+    const char *origin, const struct vm_json *facts, struct vm_fetched *fetched,
+    struct vm_error *err)
+{
+	struct vm_alias moved = *alias;
+
+	if (check_digest(source, facts, err) == -1)
+		return -1;
+	if (options->alias != NULL && !options->dry_run &&
+	    vm_alias_set(store, options->alias, alias->id, origin, &moved,
+		err) == -1)
+		return -1;
+	*fetched = (struct vm_fetched){ .alias = moved,
+		.virtual_size = (uint64_t)vm_json_int(facts, "virtual_size",
+		    0) };
+	return 0;
+}
+
+int
+vm_generation_use(struct vm_store *store, const struct vm_source *source,
+    const struct vm_fetch_options *options, struct vm_fetched *fetched,
+    struct vm_error *err)
+{
+	struct vm_json *facts VM_CLEAN_JSON = NULL;
+	char *origin VM_CLEAN_FREE = NULL;
+	struct vm_error failure = { 0 };
+	struct vm_alias alias;
+	bool ask;
+
+	if (vm_alias_resolve(store, source->location, &alias, err) == -1)
+		return -1;
+	origin = find_origin(store, &alias);
+	ask = (options->refresh || source->pull == VM_PULL_ALWAYS) &&
+	    strchr(source->location, '@') == NULL;
+	facts = vm_image_load(store, alias.id, &failure);
+	if (facts == NULL && source->pull != VM_PULL_NEVER &&
+	    (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA))
+		ask = true;
+	/* What came from stdin cannot be asked for again. */
+	if (ask && origin != NULL && strcmp(origin, "stdin") != 0)
+		return ask_origin(store, source, options, &alias, origin,
+		    fetched, err);
+	if (facts != NULL)
+		return use_stored(store, source, options, &alias, origin, facts,
+		    fetched, err);
+	if (err != NULL)
+		*err = failure;
+	return vm_error_wrap(err, "%s", source->shown);
+}

@@ -1,0 +1,299 @@
+#include "lib/image/run.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/proc.h"
+#include "lib/image/generation.h"
+#include "lib/image/uploads.h"
+#include "lib/record/input.h"
+#include "lib/record/manifest.h"
+
+#define TOOL "vmfetch"
+
+struct run {
+	struct vm_store *store;
+	const struct vm_image_options *options;
+	struct vm_records *records;
+};
+
+/* --- one record ------------------------------------------------------------ */
+
+static int
+fetch(const struct run *run, const struct vm_source *source,
+    struct vm_fetched *fetched, struct vm_error *err)
+{
+	const struct vm_fetch_options *how = &run->options->fetch;
+
+	return source->kind == VM_SOURCE_STORE ?
+	    vm_generation_use(run->store, source, how, fetched, err) :
+	    vm_fetch_source(run->store, source, how, fetched, err);
+}
+
+static int
+fill(struct vm_json *record, const struct vm_fetched *fetched, uint64_t ms,
+    struct vm_error *err)
+{
+	const struct vm_alias *alias = &fetched->alias;
+
+	if (alias->name[0] != '\0' &&
+	    vm_json_set_string(record, "image.alias", alias->name, err) == -1)
+		return -1;
+	if (fetched->absent)
+		return vm_record_step(record, "absent", NULL, -1, err);
+	if (vm_json_set_string(record, "image.id", alias->id, err) == -1 ||
+	    (alias->generation > 0 &&
+		vm_json_set_int(record, "image.generation", alias->generation,
+		    err) == -1) ||
+	    vm_json_set_int(record, "image.virtual_size",
+		(int64_t)fetched->virtual_size, err) == -1)
+		return -1;
+	return vm_record_step(record, "fetched", "fetch", (long long)ms, err);
+}
+
+/* What a record made by hand has for a role: only its image. */
+static int
+fill_spec(struct vm_json *record, const struct vm_fetched *fetched,
+    struct vm_error *err)
+{
+	const struct vm_alias *alias = &fetched->alias;
+
+	if (vm_json_get(record, "spec") != NULL)
+		return 0;
+	return vm_json_set_string(record, "spec.image.source",
+	    alias->name[0] != '\0' ? alias->name : alias->id, err);
+}
+
+/* Fetch it for the record, which says how that went. */
+static int
+fetch_record(const struct run *run, const struct vm_source *source,
+    struct vm_json *record, struct vm_error *err)
+{
+	struct vm_fetched fetched = { 0 };
+	struct vm_error failure = { 0 };
+	uint64_t start = vm_clock_ms();
+
+	if (fetch(run, source, &fetched, &failure) == -1)
+		return vm_record_fail(record, TOOL, &failure, err);
+	if (fill(record, &fetched, vm_clock_ms() - start, err) == -1)
+		return -1;
+	return fill_spec(record, &fetched, err);
+}
+
+/* --- sources --------------------------------------------------------------- */
+
+static int
+run_source(const struct run *run, const char *text, bool is_file,
+    struct vm_error *err)
+{
+	struct vm_source source VM_CLEAN_SOURCE = { 0 };
+	struct vm_json *record VM_CLEAN_JSON = vm_record_new("image", err);
+	char *path VM_CLEAN_FREE = NULL;
+	const char *checksum = run->options->checksum;
+	struct vm_error failure = { 0 };
+
+	/* --image box.qcow2 is a file even without a slash. */
+	if (is_file && strchr(text, '/') == NULL && strcmp(text, "-") != 0) {
+		path = vm_buf_printf(err, "./%s", text);
+		if (path == NULL)
+			return -1;
+		text = path;
+	}
+	if (record == NULL || vm_proc_check_stop(err) == -1)
+		return -1;
+	if ((vm_source_parse(text, NULL, &source, &failure) == -1 ||
+			(checksum != NULL &&
+			    vm_source_pin(&source, checksum, &failure) == -1) ?
+		    vm_record_fail(record, TOOL, &failure, err) :
+		    fetch_record(run, &source, record, err)) == -1)
+		return -1;
+	return vm_records_add(run->records, VM_TAKE(record), err);
+}
+
+/* --- manifests ------------------------------------------------------------- */
+
+static bool
+is_wanted(const struct vm_image_options *options, const char *role)
+{
+	for (size_t i = 0; i < options->role_count; i++)
+		if (strcmp(options->roles[i], role) == 0)
+			return true;
+	return options->role_count == 0;
+}
+
+static int
+check_roles(const struct vm_image_options *options,
+    const struct vm_manifest *manifest, struct vm_error *err)
+{
+	const struct vm_json *roles = vm_json_get(manifest->json, "roles");
+
+	for (size_t i = 0; i < options->role_count; i++)
+		if (vm_json_member(roles, options->roles[i]) == NULL)
+			return vm_error_set(err, VM_E_USAGE, "no_role",
+			    "%s: there is no role %s", manifest->path,
+			    options->roles[i]);
+	return 0;
+}
+
+/* An earlier record of this run with the same image, or NULL. */
+static const struct vm_json *
+find_same(const struct run *run, const struct vm_json *record)
+{
+	const struct vm_json *image = vm_json_get(record, "spec.image");
+
+	for (size_t i = 0; i < run->records->count; i++)
+		if (vm_json_is_equal(vm_json_get(run->records->items[i],
+					 "spec.image"),
+			image))
+			return run->records->items[i];
+	return NULL;
+}
+
+/* The same image as another role: the same outcome, asked for once. */
+static int
+copy_outcome(const struct vm_json *from, struct vm_json *record,
+    struct vm_error *err)
+{
+	struct vm_json *image = vm_json_get(from, "image");
+	struct vm_error failure = { 0 };
+
+	if (vm_record_failure(from, TOOL, &failure) == 1)
+		return vm_record_fail(record, TOOL, &failure, err);
+	if (vm_json_set(record, "image", vm_json_copy(image), err) == -1)
+		return -1;
+	return vm_record_step(record, vm_json_string(from, "state", "fetched"),
+	    "fetch", 0, err);
+}
+
+static int
+fetch_role(const struct run *run, const struct vm_manifest *manifest,
+    struct vm_json *record, struct vm_error *err)
+{
+	struct vm_source source VM_CLEAN_SOURCE = { 0 };
+	struct vm_json *role = vm_json_get(record, "spec");
+	const struct vm_json *same = find_same(run, record);
+	struct vm_error failure = { 0 };
+
+	if (!run->options->fetch.dry_run &&
+	    vm_uploads_take(run->store, role, manifest->directory, &failure) ==
+		-1)
+		return vm_record_fail(record, TOOL, &failure, err);
+	if (same != NULL)
+		return copy_outcome(same, record, err);
+	if (vm_source_parse_role(role, manifest->directory, &source,
+		&failure) == -1)
+		return vm_record_fail(record, TOOL, &failure, err);
+	return fetch_record(run, &source, record, err);
+}
+
+static int
+run_role(const struct run *run, const struct vm_manifest *manifest,
+    const char *name, struct vm_error *err)
+{
+	struct vm_json *record VM_CLEAN_JSON = vm_record_new("image", err);
+	const struct vm_json *role = vm_json_member(vm_json_get(manifest->json,
+							"roles"),
+	    name);
+
+	if (record == NULL || vm_proc_check_stop(err) == -1 ||
+	    vm_json_set_string(record, "service",
+		vm_json_string(manifest->json, "service", ""), err) == -1 ||
+	    vm_json_set_string(record, "role", name, err) == -1 ||
+	    vm_json_set(record, "spec", vm_json_copy(role), err) == -1 ||
+	    fetch_role(run, manifest, record, err) == -1)
+		return -1;
+	return vm_records_add(run->records, VM_TAKE(record), err);
+}
+
+static int
+run_manifest(const struct run *run, const char *path, struct vm_error *err)
+{
+	struct vm_manifest manifest VM_CLEAN_MANIFEST = { 0 };
+	struct vm_json *order VM_CLEAN_JSON = NULL;
+
+	if (vm_manifest_load(path, &manifest, run->options->problems, err) ==
+		-1 ||
+	    check_roles(run->options, &manifest, err) == -1)
+		return -1;
+	order = vm_manifest_order(&manifest, err);
+	if (order == NULL)
+		return -1;
+	for (size_t i = 0; i < vm_json_count(order); i++) {
+		const char *name = vm_json_text(vm_json_at(order, i));
+
+		if (is_wanted(run->options, name) &&
+		    run_role(run, &manifest, name, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- all ------------------------------------------------------------------- */
+
+static int
+run_aliases(const struct run *run, struct vm_error *err)
+{
+	char **names VM_CLEAN_NAMES = vm_store_list(run->store,
+	    VM_STORE_ALIASES, err);
+
+	if (names == NULL)
+		return -1;
+	for (size_t i = 0; names[i] != NULL; i++)
+		if (run_source(run, names[i], false, err) == -1)
+			return -1;
+	return 0;
+}
+
+/* Does what was asked for make sense together? */
+static int
+check(const struct vm_image_options *options, struct vm_error *err)
+{
+	size_t sources = options->operand_count + (options->image != NULL);
+	bool manifest = options->manifest != NULL;
+
+	for (size_t i = 0; i < options->operand_count; i++)
+		manifest |= vm_input_classify(options->operands[i]) ==
+		    VM_OPERAND_MANIFEST;
+	if (options->all &&
+	    (sources > 0 || manifest || !options->fetch.refresh))
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--all goes with --refresh and no sources");
+	if (sources == 0 && !manifest && !options->all)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "no source: a URL, a path, an alias or a manifest");
+	if (options->role_count > 0 && !manifest)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--role goes with a manifest");
+	if ((options->fetch.alias != NULL || options->checksum != NULL) &&
+	    (sources != 1 || manifest))
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "-a and --checksum go with one source");
+	return 0;
+}
+
+int
+vm_image_run(struct vm_store *store, const struct vm_image_options *options,
+    struct vm_records *records, struct vm_error *err)
+{
+	const struct run run = { store, options, records };
+
+	if (check(options, err) == -1)
+		return -1;
+	if (options->all)
+		return run_aliases(&run, err);
+	if (options->manifest != NULL &&
+	    run_manifest(&run, options->manifest, err) == -1)
+		return -1;
+	if (options->image != NULL &&
+	    run_source(&run, options->image, true, err) == -1)
+		return -1;
+	for (size_t i = 0; i < options->operand_count; i++) {
+		const char *operand = options->operands[i];
+
+		if ((vm_input_classify(operand) == VM_OPERAND_MANIFEST ?
+			    run_manifest(&run, operand, err) :
+			    run_source(&run, operand, false, err)) == -1)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * run.h - vmfetch: from sources and manifests to image records.
+ *
+ * Each source makes one record; a manifest makes one per role, in `after`
+ * order, with the role as its spec.  A source that fails fails its records,
+ * the others go on.
+ */
+#ifndef VM_IMAGE_RUN_H
+#define VM_IMAGE_RUN_H
+
+#include "lib/base/buf.h"
+#include "lib/image/fetch.h"
+#include "lib/record/record.h"
+
+struct vm_image_options {
+	struct vm_fetch_options fetch;
+	char **operands; /* URLs, paths, aliases, manifests */
+	size_t operand_count;
+	const char *manifest; /* -f FILE, or NULL */
+	char **roles;	      /* --role; none: all */
+	size_t role_count;
+	const char *image;	 /* --image FILE, or NULL */
+	const char *checksum;	 /* of the one source, or NULL */
+	bool all;		 /* --refresh --all */
+	struct vm_buf *problems; /* the manifest's, one a line */
+};
+
+/*
+ * Append the records.  -1 only when nothing could be tried: VM_E_USAGE, or a
+ * manifest that is missing or bad (then problems holds all messages).
+ */
+int vm_image_run(struct vm_store *store, const struct vm_image_options *options,
+    struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
+
+#endif

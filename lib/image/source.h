@@ -1,0 +1,65 @@
+/*
+ * source.h - where an image comes from, as typed or as the manifest says.
+ *
+ * A URL keeps its user and password only in `location`, which is never shown,
+ * stored or passed to another program; `shown` is the rest of it.  Paths are
+ * made absolute, so that an alias means the same file wherever it is used.
+ */
+#ifndef VM_IMAGE_SOURCE_H
+#define VM_IMAGE_SOURCE_H
+
+#include <stdbool.h>
+
+#include "lib/adapt/crypto_hash.h"
+#include "lib/adapt/json.h"
+#include "lib/base/clean.h"
+#include "lib/base/error.h"
+
+enum vm_source_kind {
+	VM_SOURCE_HTTP,	 /* http, https */
+	VM_SOURCE_FILE,	 /* a path, file: */
+	VM_SOURCE_STDIN, /* "-" */
+	VM_SOURCE_STORE	 /* an alias, name@N or an id */
+};
+
+enum vm_pull { VM_PULL_MISSING, VM_PULL_ALWAYS, VM_PULL_NEVER };
+
+struct vm_source {
+	enum vm_source_kind kind;
+	char *location; /* may hold a password */
+	char *shown;	/* fit for messages and the store */
+	enum vm_hash_type digest_type;
+	char digest[VM_HASH_MAX_HEX]; /* lower case; "" when not pinned */
+	enum vm_pull pull;
+	const char *format; /* "raw", "qcow2" by its name, or NULL */
+};
+
+/*
+ * Parse text as an operand or spec.image.source; a relative path is meant from
+ * `directory` (NULL: the working directory).  VM_E_USAGE "bad_url".
+ */
+int vm_source_parse(const char *text, const char *directory,
+    struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
+
+/* The same from a role's "image": {"source","checksum","pull"}. */
+int vm_source_parse_role(const struct vm_json *role, const char *directory,
+    struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
+
+/* "sha256:HEX" or "sha512:HEX" (no upper case); VM_E_USAGE "bad_digest". */
+int vm_source_pin(struct vm_source *source, const char *checksum,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* Sent in the clear, so that only a digest can make it trustworthy. */
+bool vm_source_is_plain(const struct vm_source *source);
+
+/*
+ * A name for it, from its file's name: ".../Debian_12.qcow2.xz" is
+ * "debian_12".  The caller's.
+ */
+char *vm_source_name(const struct vm_source *source, struct vm_error *err)
+    VM_MUST_CHECK;
+
+void vm_source_release(struct vm_source *source);
+#define VM_CLEAN_SOURCE VM_CLEAN(vm_source_release)
+
+#endif
