@@ -171,6 +171,7 @@ vm_alias_resolve(struct vm_store *store, const char *text,
 	if (json != NULL)
 		return get_generation(json, name, (unsigned)generation, alias,
 		    err);
+	/* an id as a whole is longer than an alias may be */
 	if (at == NULL &&
 	    (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_USAGE)) {
 		found = find_image(store, text, alias, err);
