@@ -116,7 +116,7 @@ fake_command()
 		.Sh SYNOPSIS
 		.Op Fl n
 		.Sh DESCRIPTION
-		.It Fl n , Fl -dry-run
+		.It Fl n , -dry-run
 		.It Fl -root Ar dir
 	END
 }
