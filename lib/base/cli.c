@@ -182,7 +182,7 @@ set_number(const struct parser *p, const struct vm_cli_option *option,
 }
 
 /* --help and --version answer at once. */
-static int
+static _Noreturn void
 answer(const struct parser *p, const struct vm_cli_option *option)
 {
 	if (strcmp(option->name, "help") == 0)
@@ -216,7 +216,7 @@ set_option(const struct parser *p, const struct vm_cli_option *option,
 		return set_number(p, option, value, variable, err);
 	case VM_CLI_CALL:
 		if (option->call == NULL)
-			return answer(p, option);
+			answer(p, option);
 		return option->call(option, value, p->opts, err);
 	}
 	return vm_error_set(err, VM_E_BUG, "bug", "option of no type");
