@@ -248,6 +248,14 @@ is_empty(int root_fd, bool *empty, struct vm_error *err)
 	return 0;
 }
 
+static int
+no_store(const char *path, struct vm_error *err)
+{
+	vm_error_set(err, VM_E_NO_INPUT, "no_store", "%s: no store there yet",
+	    path);
+	return vm_error_hint(err, "vmfetch SOURCE");
+}
+
 /* A directory with none of ours in it: may it become a store? */
 static int
 check_virgin(const struct vm_store *store, bool create, struct vm_error *err)
@@ -263,8 +271,7 @@ check_virgin(const struct vm_store *store, bool create, struct vm_error *err)
 		return refuse(store->root,
 		    "is a directory that holds something else", err);
 	if (!create)
-		return vm_error_set(err, VM_E_NO_INPUT, "no_store",
-		    "%s: no store there yet", store->root);
+		return no_store(store->root, err);
 	return 0;
 }
 
@@ -322,8 +329,7 @@ open_root(struct vm_store *store, char *path, bool create, struct vm_error *err)
 		store->root_fd = open(path, OPEN_DIR);
 	}
 	if (store->root_fd == -1 && errno == ENOENT && !create)
-		return vm_error_set(err, VM_E_NO_INPUT, "no_store",
-		    "%s: no store there yet", path);
+		return no_store(path, err);
 	if (store->root_fd == -1)
 		return open_failed(AT_FDCWD, path, path, errno, err);
 	store->root = realpath(path, NULL);

@@ -100,11 +100,18 @@ failed='{"vmpipe":1,"kind":"vm","name":"a","state":"failed","x":[1],'
 failed+='"error":{"tool":"vmother","status":75,"code":"in_use",'
 failed+='"message":"a: in use","retryable":true}}'
 
+# A store with an image in it, for commands that want one before they read.
+make_store()
+{
+	head -c 65536 /dev/urandom >base.raw
+	vmfetch -a base ./base.raw >fetched
+}
+
 # Commands that read records and write them again.
 filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 
 @test "no input is 66, and with -r nothing to do" {
-	mkdir "$VMPIPE_ROOT" && chmod 0750 "$VMPIPE_ROOT"
+	make_store
 	for name in $(filters); do
 		status_is 66 "$name" </dev/null
 		[[ $output == *'"code":"no_input"'* ]] || explain "$name"
@@ -116,7 +123,7 @@ filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 }
 
 @test "a failed record passes through untouched; the status is 1" {
-	mkdir "$VMPIPE_ROOT" && chmod 0750 "$VMPIPE_ROOT"
+	make_store
 	for name in $(filters); do
 		status_is 1 "$name" <<<"$failed"
 		out_is "$failed"
@@ -125,7 +132,7 @@ filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 }
 
 @test "a line that is no record fails in its place, with its number" {
-	mkdir "$VMPIPE_ROOT" && chmod 0750 "$VMPIPE_ROOT"
+	make_store
 	for name in $(filters); do
 		status_is 65 "$name" <<<'{"vmpipe":1,'
 		[[ $output == *"\"tool\":\"$name\""*'"status":65'* ]] ||
@@ -136,7 +143,7 @@ filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 }
 
 @test "a pipe of all of them hands a failure through to its end" {
-	mkdir "$VMPIPE_ROOT" && chmod 0750 "$VMPIPE_ROOT"
+	make_store
 	stream=$failed
 	for name in $(filters); do
 		status_is 1 "$name" <<<"$stream"
@@ -146,7 +153,7 @@ filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 }
 
 @test "-o is checked before anything is done; -o help lists the fields" {
-	mkdir "$VMPIPE_ROOT" && chmod 0750 "$VMPIPE_ROOT"
+	make_store
 	for name in $(commands_with -o); do
 		status_is 64 "$name" -o name,,state <<<"$failed"
 		err_is "$name: -o: an empty field name"
@@ -159,7 +166,7 @@ filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 }
 
 @test "records to a full disk: 74" {
-	mkdir "$VMPIPE_ROOT" && chmod 0750 "$VMPIPE_ROOT"
+	make_store
 	for name in $(filters); do
 		status_is 74 bash -c "$name >/dev/full" <<<"$failed"
 		err_has "standard output"

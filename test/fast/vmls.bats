@@ -1,0 +1,221 @@
+# vmls: what it lists is true now, and it only reads.
+
+load ../lib/common
+
+# A store with one image, alias base, and the VMs box and shop-web-{2,10}.
+make_store()
+{
+	head -c 1M </dev/urandom >base.raw
+	vmfetch -a base ./base.raw | vmclone box shop-web-2 shop-web-10 >cloned
+}
+
+# edit NAME JQ: changes what is stored of a VM.
+edit()
+{
+	local file=$VMPIPE_ROOT/vms/$1/vm.json
+
+	jq -c "$2" "$file" >edited && cat edited >"$file"
+}
+
+@test "the table, and lines for scripts" {
+	make_store
+	status_is 0 vmls -o name,state,image.alias,image.generation,drift
+	out_is "NAME        STATE  IMAGE GEN DRIFT
+box         cloned base  1   -
+shop-web-2  cloned base  1   -
+shop-web-10 cloned base  1   -"
+	err_is ''
+	status_is 0 vmls -Ho name,state 'shop-*'
+	out_is $'shop-web-2\tcloned\nshop-web-10\tcloned'
+	status_is 0 vmls
+	[[ ${lines[0]} =~ ^NAME\ +STATE\ +IMAGE\ +GEN\ +ADDRESS\ +PORT\ +USED\ +DRIFT$ ]]
+}
+
+@test "records: public, whole, one a line" {
+	make_store
+	status_is 0 vmls --json box
+	[[ $(jq -r '.name + " " + .kind' <<<"$output") == 'box vm' ]]
+	[[ $(jq 'has("private") or has("used")' <<<"$output") == false ]]
+	[[ -n $(jq -r '.identity.ssh_host_keys[0]' <<<"$output") ]]
+	grep -q PRIVATE "$VMPIPE_ROOT/vms/box/vm.json"
+	[[ $output != *PRIVATE* ]]
+	status_is 0 vmls --json -o name,image.alias box
+	out_is '{"name":"box","image":{"alias":"base"}}'
+}
+
+@test "a name that is not there is 66; a wildcard that matches nothing is not" {
+	make_store
+	status_is 66 vmls -Ho name box absent
+	out_is box
+	err_is 'vmls: absent: no such vm'
+	status_is 0 vmls -Ho name 'absent-*'
+	out_is ''
+	err_is ''
+}
+
+@test "recorded as running, with nobody holding the lock: stopped" {
+	make_store
+	edit box '.state = "running"'
+	edit shop-web-2 '.state = "ready"'
+	exec {lock}<"$VMPIPE_ROOT/vms/shop-web-2/lock"
+	flock -n "$lock"
+	status_is 0 vmls -Ho name,state
+	out_is $'box\tstopped\nshop-web-2\tready\nshop-web-10\tcloned'
+	status_is 0 vmls -Ho name --state ready --state stopped
+	out_is $'box\nshop-web-2'
+	exec {lock}<&-
+	status_is 0 vmls -Ho name --state ready
+	out_is ''
+	status_is 64 vmls --state runing
+	err_has 'did you mean running?'
+}
+
+@test "drift follows the alias, forward and back" {
+	make_store
+	edit box '.drift = ["machine"]'
+	head -c 1M </dev/urandom >newer.raw
+	vmfetch -a base ./newer.raw >fetched
+	status_is 0 vmls -Ho name,drift,image.generation
+	out_is $'box\timage,machine\t1\nshop-web-2\timage\t1\nshop-web-10\timage\t1'
+	status_is 0 vmls -t image -Ho name,current
+	out_is $'base@1\tfalse\nbase@2\ttrue'
+	vmfetch -a base base@1 >fetched
+	status_is 0 vmls -Ho drift
+	out_is $'machine\n-\n-'
+}
+
+@test "images: what they take up, how many hard links they have elsewhere" {
+	make_store
+	status_is 0 vmls -t image -pHo name,state,image.virtual_size,clones
+	out_is $'base@1\tfetched\t1048576\t3'
+	status_is 0 vmls -t image -pHo used base
+	[[ $output == $(($(stat -c '%b*%B' "$VMPIPE_ROOT"/images/*/*.raw))) ]]
+	id=$(vmls -t image -Ho image.id)
+	status_is 0 vmls -t image -Ho name "$id" 'bas?' 'base@*'
+	out_is base@1
+	status_is 0 vmls -pHo used,refer box
+	[[ ${output%$'\t'*} -lt ${output#*$'\t'} ]]
+	status_is 0 vmls -t layer
+	out_is ''
+	status_is 64 vmls -t images
+	err_has 'did you mean image?'
+}
+
+@test "sorting, also the other way round" {
+	make_store
+	dd if=/dev/urandom of="$VMPIPE_ROOT/vms/shop-web-2/disk.qcow2" bs=1M \
+	    seek=1 count=1 conv=notrunc status=none
+	status_is 0 vmls -Ho name -s used -d
+	[[ ${lines[0]} == shop-web-2 ]]
+	status_is 0 vmls -Ho name -d
+	out_is $'shop-web-10\nshop-web-2\nbox'
+}
+
+@test "--why lists all that keeps an image, also in the trash" {
+	make_store
+	mv "$VMPIPE_ROOT/vms/box" "$VMPIPE_ROOT/trash/box.1"
+	status_is 0 vmls --why base@1 -Ho kind,name,why
+	out_is $'alias\tbase@1\tcurrent generation
+vm\tshop-web-2\tclone of it
+vm\tshop-web-10\tclone of it
+trash\tbox.1\tin the trash'
+	status_is 66 vmls --why absent
+	out_is ''
+	err_has 'absent: no such alias'
+}
+
+@test "--tree: images, and clones of an image that is gone" {
+	make_store
+	status_is 0 vmls --tree
+	[[ ${lines[0]} == NAME*KIND*STATE*USED*REFER ]]
+	[[ ${lines[1]} =~ ^base@1\ +image\ +fetched ]]
+	[[ ${lines[2]} =~ box\ +vm\ +cloned ]]
+	[[ ${#lines[@]} == 5 ]]
+	mv "$VMPIPE_ROOT"/images/* "$VMPIPE_ROOT/quarantine/"
+	status_is 0 vmls --tree
+	[[ ${lines[1]} =~ ^base@1\ +image\ +removed ]]
+	[[ ${lines[4]} =~ shop-web-10\ +vm ]]
+	status_is 64 vmls --tree --json
+	status_is 64 vmls --tree box
+}
+
+@test "--format: for ssh, hosts(5) and Ansible" {
+	make_store
+	edit box '.ssh = {user: "root", host: "127.0.0.1", port: 40022}
+	    | .identity.nics = [{address: "10.1.2.3/24"}]'
+	status_is 0 vmls --format ssh-config
+	out_has "Host box
+	HostName 127.0.0.1
+	Port 40022"
+	vmls --format ssh-config >config
+	ssh -G -F config box | grep -qx 'port 40022'
+	vmls --format known-hosts box >known
+	ssh-keygen -l -F '[127.0.0.1]:40022' -f known | grep -q ED25519
+	ssh-keygen -l -F box -f known | grep -q ED25519
+	status_is 0 vmls --format hosts box
+	out_is $'10.1.2.3\tbox'
+	status_is 0 vmls --format ansible box
+	out_is "[ungrouped]
+box ansible_host=127.0.0.1 ansible_port=40022 ansible_user=root"
+	status_is 64 vmls --format ssh
+	status_is 64 vmls --format hosts --json
+}
+
+@test "a damaged VM is listed as failed, the others as ever" {
+	make_store
+	echo '{"vmpipe":1,' >"$VMPIPE_ROOT/vms/box/vm.json"
+	status_is 65 vmls -Ho name,state
+	out_is $'box\tfailed\nshop-web-2\tcloned\nshop-web-10\tcloned'
+	[[ $stderr == 'vmls: '*box* && $stderr != *$'\n'* ]]
+}
+
+@test "text in a record cannot drive the terminal or break a line" {
+	make_store
+	edit box '.note = "a\u001b[31m\tb\nc"'
+	status_is 0 vmls -o note box
+	out_is 'NOTE
+a\x1b[31m\tb\nc'
+	status_is 0 vmls -Ho note box
+	out_is $'a\e[31m\\tb\\nc'
+}
+
+@test "it only reads" {
+	make_store
+	edit box '.state = "running"'
+	before=$(snapshot)
+	vmls
+	vmls --json
+	vmls -t image
+	vmls --tree
+	vmls --why base
+	vmls --format hosts
+	[[ $(snapshot) == "$before" ]]
+}
+
+@test "no store: 66, and what to do" {
+	status_is 66 vmls
+	out_is ''
+	err_is "vmls: $VMPIPE_ROOT: no store there yet; run: vmfetch SOURCE"
+	[[ ! -e $VMPIPE_ROOT ]]
+}
+
+@test "10,000 VMs are listed within a second of work" {
+	make_store
+	cd "$VMPIPE_ROOT/vms"
+	perl -e '
+		open my $in, "<", "box/vm.json" or die; my $json = <$in>;
+		for my $i (1 .. 10000) {
+			my $name = sprintf "many-%05d", $i;
+			mkdir $name and link "box/lock", "$name/lock" or die;
+			(my $own = $json) =~ s/"name":"box"/"name":"$name"/;
+			open my $out, ">", "$name/vm.json" or die;
+			print $out $own; close $out or die;
+			chmod 0600, "$name/vm.json";
+		}'
+	TIMEFORMAT='%U %S'
+	{ time vmls -Ho name,state,drift >"$BATS_TEST_TMPDIR/list"; } \
+	    2>"$BATS_TEST_TMPDIR/time"
+	[[ $(wc -l <"$BATS_TEST_TMPDIR/list") == 10003 ]]
+	[[ -n ${RUN:-} ]] ||
+	    awk '{ exit !($1 + $2 < 1) }' "$BATS_TEST_TMPDIR/time"
+}
