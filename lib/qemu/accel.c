@@ -54,7 +54,7 @@ vm_accel_find_qemu(struct vm_error *err)
 static int
 identify(const char *qemu, struct identity *id, struct vm_error *err)
 {
-	struct vm_buf boot VM_CLEAN_BUF = { 0 };
+	VM_CLEAN_BUF struct vm_buf boot = { 0 };
 	struct stat st;
 
 	if (vm_fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 63,
@@ -90,8 +90,8 @@ int
 vm_accel_try(const char *qemu, const char *type, char reason[256],
     struct vm_error *err)
 {
-	int disk VM_CLEAN_FD = vm_accel_guest_create(err);
-	struct vm_proc_result result VM_CLEAN(vm_proc_release) = { 0 };
+	VM_CLEAN_FD int disk = vm_accel_guest_create(err);
+	VM_CLEAN(vm_proc_release) struct vm_proc_result result = { 0 };
 	bool is_kvm = strcmp(type, "kvm") == 0;
 	char drive[96], machine[32];
 	const char *argv[] = { qemu, "-nodefaults", "-no-user-config",
@@ -136,8 +136,8 @@ vm_accel_try(const char *qemu, const char *type, char reason[256],
 static bool
 has_virtualisation(void)
 {
-	FILE *f VM_CLEAN_FILE = fopen("/proc/cpuinfo", "re");
-	char *line VM_CLEAN_FREE = NULL;
+	VM_CLEAN_FILE FILE *f = fopen("/proc/cpuinfo", "re");
+	VM_CLEAN_FREE char *line = NULL;
 	size_t size = 0;
 
 	while (f != NULL && getline(&line, &size, f) != -1) {
@@ -170,7 +170,7 @@ prove(const char *qemu, struct vm_accel *accel, struct vm_error *err)
 int
 vm_accel_prove(struct vm_accel *accel, struct vm_error *err)
 {
-	char *qemu VM_CLEAN_FREE = vm_accel_find_qemu(err);
+	VM_CLEAN_FREE char *qemu = vm_accel_find_qemu(err);
 
 	return qemu == NULL ? -1 : prove(qemu, accel, err);
 }
@@ -179,8 +179,8 @@ vm_accel_prove(struct vm_accel *accel, struct vm_error *err)
 static bool
 load(struct vm_store *store, const struct identity *id, struct vm_accel *accel)
 {
-	struct vm_buf text VM_CLEAN_BUF = { 0 };
-	struct vm_json *json VM_CLEAN_JSON = NULL;
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	VM_CLEAN_JSON struct vm_json *json = NULL;
 
 	if (vm_fd_read_file(store->fds[VM_STORE_LOCKS], CACHE, 4096, &text,
 		NULL) == -1 ||
@@ -199,8 +199,8 @@ static int
 save(struct vm_store *store, const struct identity *id,
     const struct vm_accel *accel, struct vm_error *err)
 {
-	struct vm_buf text VM_CLEAN_BUF = { 0 };
-	struct vm_json *json VM_CLEAN_JSON = vm_json_new_object();
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	VM_CLEAN_JSON struct vm_json *json = vm_json_new_object();
 
 	if (vm_json_set_string(json, "boot_id", id->boot_id, err) == -1 ||
 	    vm_json_set_string(json, "qemu", id->qemu, err) == -1 ||
@@ -217,8 +217,8 @@ int
 vm_accel_get(struct vm_store *store, struct vm_accel *accel,
     struct vm_error *err)
 {
-	char *qemu VM_CLEAN_FREE = vm_accel_find_qemu(err);
-	int lock VM_CLEAN_FD = -1;
+	VM_CLEAN_FREE char *qemu = vm_accel_find_qemu(err);
+	VM_CLEAN_FD int lock = -1;
 	struct vm_accel found;
 	struct identity id;
 

@@ -22,9 +22,9 @@
 #define VM_ACCEL_QEMU "qemu-system-x86_64"
 
 struct vm_accel {
-	bool kvm;		/* else tcg */
-	char reason[256];	/* why not, one line */
-	bool fresh;		/* found out just now: the caller may warn */
+	bool kvm;	  /* else tcg */
+	char reason[256]; /* why not, one line */
+	bool fresh;	  /* found out just now: the caller may warn */
 };
 
 /* VM_E_UNAVAILABLE "no_qemu" when there is no qemu-system-x86_64. */
@@ -32,8 +32,7 @@ int vm_accel_get(struct vm_store *store, struct vm_accel *accel,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* The same, found out anew whatever was kept, and nothing is kept. */
-int vm_accel_prove(struct vm_accel *accel, struct vm_error *err)
-    VM_MUST_CHECK;
+int vm_accel_prove(struct vm_accel *accel, struct vm_error *err) VM_MUST_CHECK;
 
 /*
  * Set LIBGUESTFS_BACKEND_SETTINGS=force_tcg in our environment when KVM is not

@@ -54,7 +54,7 @@ int
 vm_accel_guest_create(struct vm_error *err)
 {
 	static const unsigned char signature[] = { 0x55, 0xaa };
-	int fd VM_CLEAN_FD = memfd_create("vmpipe-accel", MFD_CLOEXEC);
+	VM_CLEAN_FD int fd = memfd_create("vmpipe-accel", MFD_CLOEXEC);
 
 	if (fd == -1)
 		return vm_error_errno(err, errno, "memfd_create");

@@ -15,7 +15,7 @@
 #include "lib/base/error.h"
 
 #define VM_ACCEL_GUEST_DEVICE "isa-debug-exit,iobase=0xf4,iosize=1"
-#define VM_ACCEL_GUEST_STATUS 99	/* (0x31 << 1) | 1 */
+#define VM_ACCEL_GUEST_STATUS 99 /* (0x31 << 1) | 1 */
 
 /* A nameless file with the disk image (1 MiB, raw): its descriptor. */
 int vm_accel_guest_create(struct vm_error *err) VM_MUST_CHECK;

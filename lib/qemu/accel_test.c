@@ -16,7 +16,7 @@ static void
 test_guest_runs_under_emulation(void **state)
 {
 	struct vm_error err = { 0 };
-	char *qemu VM_CLEAN_FREE = NULL;
+	VM_CLEAN_FREE char *qemu = NULL;
 	char reason[256] = "";
 
 	(void)state;
@@ -31,7 +31,7 @@ static void
 test_failure_has_a_reason(void **state)
 {
 	struct vm_error err = { 0 };
-	char *qemu VM_CLEAN_FREE = NULL;
+	VM_CLEAN_FREE char *qemu = NULL;
 	char reason[256] = "";
 
 	(void)state;
@@ -48,7 +48,7 @@ test_no_qemu(void **state)
 {
 	struct vm_error err = { 0 };
 	struct vm_accel accel = { .reason = "untouched" };
-	char *path VM_CLEAN_FREE = strdup(getenv("PATH"));
+	VM_CLEAN_FREE char *path = strdup(getenv("PATH"));
 
 	(void)state;
 	setenv("PATH", "/nonexistent:relative", 1);
