@@ -9,6 +9,9 @@
 #ifndef VM_HOST_PROCESS_H
 #define VM_HOST_PROCESS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "lib/adapt/json.h"
 #include "lib/base/error.h"
 #include "lib/qemu/qmp.h"

@@ -1,0 +1,97 @@
+/* login.c - see login.h. */
+#include "lib/host/login.h"
+
+#include <string.h>
+
+#include "lib/store/publish.h"
+
+#define KNOWN_HOSTS "known_hosts"
+
+int
+vm_login_write_known_hosts(struct vm_store *store, const struct vm_json *record,
+    struct vm_error *err)
+{
+	const struct vm_json *keys = vm_json_get(record,
+	    "identity.ssh_host_keys");
+	const char *name = vm_json_string(record, "name", "");
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	VM_CLEAN_FD int dir_fd = -1;
+	size_t i;
+
+	for (i = 0; i < vm_json_count(keys); i++) {
+		const char *key = vm_json_text(vm_json_at(keys, i));
+
+		if (key == NULL || strpbrk(key, "\r\n") != NULL)
+			return vm_error_set(err, VM_E_DATA, "bad_record",
+			    "identity.ssh_host_keys.%zu: not one line", i);
+		if (vm_buf_format(&text, err, "%s %s\n", name, key) == -1)
+			return -1;
+	}
+	if (text.len == 0)
+		return vm_error_set(err, VM_E_DATA, "no_host_key",
+		    "the record has no ssh host key");
+	dir_fd = vm_store_open_object(store, VM_STORE_VMS, name, err);
+	if (dir_fd == -1)
+		return -1;
+	return vm_publish_file(store, dir_fd, KNOWN_HOSTS, 0640, text.data,
+	    text.len, true, err);
+}
+
+/* A path as ssh_config(5) wants it: quoted, without tokens. */
+static int
+add_path(struct vm_argv *argv, const char *path, struct vm_error *err)
+{
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+
+	if (strchr(path, '"') != NULL)
+		return vm_error_set(err, VM_E_CONFIG, "bad_store",
+		    "%s: ssh takes no path with a quotation mark", path);
+	for (; *path != '\0'; path++) {
+		if (vm_buf_add(&text, path, 1, err) == -1 ||
+		    (*path == '%' && vm_buf_add(&text, "%", 1, err) == -1))
+			return -1;
+	}
+	return vm_argv_option(argv, err, "-o", "UserKnownHostsFile=\"%s\"",
+	    text.data == NULL ? "" : text.data);
+}
+
+int
+vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
+    const char *known_hosts, struct vm_error *err)
+{
+	int64_t port = vm_json_int(record, "ssh.port", 0);
+
+	if (port < 1 || port > UINT16_MAX) {
+		vm_error_set(err, VM_E_UNAVAILABLE, "no_ssh_port",
+		    "the record knows no way to its ssh");
+		return vm_error_hint(err, "vmdeploy %s",
+		    vm_json_string(record, "name", "NAME"));
+	}
+	if (add_path(argv, known_hosts, err) == -1 ||
+	    vm_argv_add(argv, err, "-o", "GlobalKnownHostsFile=/dev/null", "-o",
+		"StrictHostKeyChecking=yes", "-o", "CheckHostIP=no", "-o",
+		"UpdateHostKeys=no", "-o", "LogLevel=ERROR",
+		(char *)NULL) == -1 ||
+	    vm_argv_option(argv, err, "-o", "HostKeyAlias=%s",
+		vm_json_string(record, "name", "")) == -1)
+		return -1;
+	return vm_argv_option(argv, err, "-p", "%lld", (long long)port);
+}
+
+int
+vm_login_build(struct vm_store *store, const struct vm_json *record,
+    const char *user, struct vm_argv *argv, struct vm_error *err)
+{
+	const char *host = vm_json_string(record, "ssh.host", "127.0.0.1");
+	VM_CLEAN_FREE char *path = vm_store_path(store, VM_STORE_VMS,
+	    vm_json_string(record, "name", ""), KNOWN_HOSTS, err);
+
+	if (path == NULL)
+		return -1;
+	if (user == NULL)
+		user = vm_json_string(record, "ssh.user", "root");
+	if (vm_argv_add(argv, err, "ssh", (char *)NULL) == -1 ||
+	    vm_login_add_options(argv, record, path, err) == -1)
+		return -1;
+	return vm_argv_add(argv, err, "-l", user, "--", host, (char *)NULL);
+}

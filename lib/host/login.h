@@ -1,0 +1,32 @@
+/*
+ * login.h - ssh(1) to a VM, strict about who answers.
+ *
+ * The host key was made when the VM was cloned, so it is known before the first
+ * boot: vms/NAME/known_hosts is written from the record under the VM's name
+ * (HostKeyAlias) and is the only file ssh may believe.
+ */
+#ifndef VM_HOST_LOGIN_H
+#define VM_HOST_LOGIN_H
+
+#include "lib/adapt/json.h"
+#include "lib/base/error.h"
+#include "lib/host/argv.h"
+#include "lib/store/store.h"
+
+/* Write known_hosts; VM_E_DATA "no_host_key" when the record has none. */
+int vm_login_write_known_hosts(struct vm_store *store,
+    const struct vm_json *record, struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * "ssh", our options, the VM's port and address; user NULL: the record's.  The
+ * caller adds the command.  VM_E_UNAVAILABLE "no_ssh_port" when the record
+ * knows no way in.
+ */
+int vm_login_build(struct vm_store *store, const struct vm_json *record,
+    const char *user, struct vm_argv *argv, struct vm_error *err) VM_MUST_CHECK;
+
+/* The checks of vm_login_build() alone, with the file's path given. */
+int vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
+    const char *known_hosts, struct vm_error *err) VM_MUST_CHECK;
+
+#endif
