@@ -70,6 +70,9 @@ note_plan(const struct vm_launch *launch, struct vm_error *err)
 	struct vm_json *record = launch->record;
 
 	vm_json_delete(record, "run.pid");
+	vm_json_delete(record, "stopped_by");
+	vm_json_delete(record, "timing_ms.stop");
+	vm_json_delete(record, "timing_ms.ready");
 	if (vm_json_set_string(record, "run.accel", launch->kvm ? "kvm" : "tcg",
 		err) == -1 ||
 	    vm_json_set(record, "run.forwards",

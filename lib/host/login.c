@@ -1,9 +1,13 @@
 /* login.c - see login.h. */
 #include "lib/host/login.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/store/publish.h"
+#include "lib/store/vm.h"
 
 #define KNOWN_HOSTS "known_hosts"
 
@@ -94,4 +98,56 @@ vm_login_build(struct vm_store *store, const struct vm_json *record,
 	    vm_login_add_options(argv, record, path, err) == -1)
 		return -1;
 	return vm_argv_add(argv, err, "-l", user, "--", host, (char *)NULL);
+}
+
+/* What we ignore for ourselves is the default for others. */
+static void
+reset_signals(void)
+{
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+}
+
+static int
+check_running(struct vm_store *store, const char *name, struct vm_error *err)
+{
+	int busy = vm_vm_is_busy(store, name, err);
+
+	if (busy == -1)
+		return -1;
+	if (busy == 1)
+		return 0;
+	vm_error_set(err, VM_E_UNAVAILABLE, "not_running", "%s: does not run",
+	    name);
+	return vm_error_hint(err, "vmdeploy %s", name);
+}
+
+int
+vm_login_exec(struct vm_store *store, const char *target, char **words,
+    size_t count, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *user = NULL;
+	VM_CLEAN_ARGV struct vm_argv argv = { 0 };
+	VM_CLEAN_JSON struct vm_json *record = NULL;
+	const char *at = strrchr(target, '@');
+	const char *name = at == NULL ? target : at + 1;
+	size_t i;
+
+	if (at != NULL &&
+	    (user = strndup(target, (size_t)(at - target))) == NULL)
+		return vm_error_nomem(err);
+	if ((record = vm_vm_load(store, name, false, err)) == NULL ||
+	    check_running(store, name, err) == -1 ||
+	    vm_login_write_known_hosts(store, record, err) == -1 ||
+	    vm_login_build(store, record, user, &argv, err) == -1)
+		return vm_error_wrap(err, "%s", name);
+	for (i = 0; i < count; i++) {
+		if (vm_argv_add(&argv, err, words[i], (char *)NULL) == -1)
+			return -1;
+	}
+	reset_signals();
+	execvp(argv.items[0], argv.items);
+	vm_error_set(err, VM_E_UNAVAILABLE, "no_program", "ssh: %s",
+	    strerror(errno));
+	return vm_error_hint(err, "apt-get install openssh-client");
 }

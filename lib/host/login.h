@@ -29,4 +29,11 @@ int vm_login_build(struct vm_store *store, const struct vm_json *record,
 int vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
     const char *known_hosts, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Become ssh to target ("[USER@]NAME") with these words as its command.
+ * Returns only on failure; VM_E_UNAVAILABLE "not_running" among others.
+ */
+int vm_login_exec(struct vm_store *store, const char *target, char **words,
+    size_t count, struct vm_error *err);
+
 #endif

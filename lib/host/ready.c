@@ -109,6 +109,7 @@ vm_ready_init(struct vm_ready *ready, const struct vm_json *record, int dir_fd,
 	*ready = (struct vm_ready){ .record = record,
 		.dir_fd = dir_fd,
 		.timeout_ms = VM_READY_DEFAULT_MS,
+		.begun_ms = vm_clock_ms(),
 		.cause = "nothing was heard",
 		.fd = -1,
 		.pidfd = -1 };

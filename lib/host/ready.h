@@ -39,6 +39,7 @@ struct vm_ready {
 	const struct vm_json *record;	  /* borrowed */
 	int dir_fd;			  /* borrowed: of the VM */
 	uint64_t timeout_ms;
+	uint64_t begun_ms;
 	const char *cause; /* why not yet, static text */
 
 	/* the probes' own */

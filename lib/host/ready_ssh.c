@@ -45,7 +45,7 @@ start_ssh(struct vm_ready *ready, uint64_t now_ms, struct vm_error *err)
 		"ConnectTimeout=50", (char *)NULL) == -1 ||
 	    vm_login_add_options(&argv, ready->record, "known_hosts", err) ==
 		-1 ||
-	    vm_argv_add(&argv, err,
+	    vm_argv_add(&argv, err, "--",
 		vm_json_string(ready->record, "ssh.host", "127.0.0.1"), "true",
 		(char *)NULL) == -1)
 		return -1;

@@ -13,9 +13,11 @@
 /*
  * QEMU takes a connection whether or not the guest is there, and a guest that
  * was not there when it was made may never answer on it: so it is given up for
- * a new one before long.
+ * a new one, soon at first, and with more patience as time goes by, should the
+ * guest be one that takes long to answer.
  */
-#define ATTEMPT_MS 3000
+#define ATTEMPT_MIN_MS 400
+#define ATTEMPT_SHARE 8 /* of the time waited so far */
 #define TEXT_MAX ((size_t)65536)
 
 static int
@@ -35,7 +37,8 @@ begin_connection(struct vm_ready *ready, uint64_t now_ms, struct vm_error *err)
 	    0);
 	if (ready->fd == -1)
 		return vm_error_errno(err, errno, "socket");
-	ready->give_up_ms = now_ms + ATTEMPT_MS;
+	ready->give_up_ms = now_ms + ATTEMPT_MIN_MS +
+	    (now_ms - ready->begun_ms) / ATTEMPT_SHARE;
 	if (connect(ready->fd, (struct sockaddr *)&address, sizeof(address)) ==
 		-1 &&
 	    errno != EINPROGRESS)

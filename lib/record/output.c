@@ -283,10 +283,8 @@ report(const struct vm_json *record, struct vm_error *failure)
 	vm_cli_note(failure->kind);
 }
 
-int
-vm_output_finish(const struct vm_output *output,
-    const struct vm_cli_values *values, const char *tool,
-    const struct vm_records *records, struct vm_error *err)
+void
+vm_output_report(const char *tool, const struct vm_records *records)
 {
 	size_t ours = 0, all = 0;
 
@@ -302,6 +300,14 @@ vm_output_finish(const struct vm_output *output,
 	}
 	if (ours == 0 && all > 0)
 		vm_cli_note(VM_E_MIXED);
+}
+
+int
+vm_output_finish(const struct vm_output *output,
+    const struct vm_cli_values *values, const char *tool,
+    const struct vm_records *records, struct vm_error *err)
+{
+	vm_output_report(tool, records);
 	return vm_output_write(output, values, records, err);
 }
 

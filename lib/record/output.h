@@ -50,6 +50,9 @@ int vm_output_finish(const struct vm_output *output,
     const struct vm_cli_values *values, const char *tool,
     const struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
 
+/* The same without writing, for what prints something else than records. */
+void vm_output_report(const char *tool, const struct vm_records *records);
+
 /*
  * For a command that ends before any record, having got past its command line:
  * writes one failed record for the next command of the pipe (none to a
