@@ -20,7 +20,7 @@ struct plan {
 	struct vm_job *jobs;
 	size_t count;
 	const struct vm_deploy_options *options;
-	const char *qemu;
+	char *qemu;
 	bool kvm;
 };
 
@@ -32,6 +32,7 @@ release_plan(struct plan *plan)
 	for (i = 0; i < plan->count; i++)
 		vm_job_release(&plan->jobs[i]);
 	free(plan->jobs);
+	free(plan->qemu);
 }
 
 static int
@@ -201,12 +202,22 @@ work(struct plan *plan)
 	vm_progress_end();
 }
 
+/* Jobs for the records, and what to run them with; 0: nothing to be done. */
 static int
-choose_accel(struct vm_store *store, struct plan *plan, struct vm_error *err)
+prepare(struct plan *plan, struct vm_store *store, struct vm_records *records,
+    struct vm_error *err)
 {
 	struct vm_accel accel;
+	size_t i, pending = 0;
 
-	if (vm_accel_get(store, &accel, err) == -1)
+	if (init_plan(plan, store, records, err) == -1)
+		return -1;
+	for (i = 0; i < plan->count; i++)
+		pending += plan->jobs[i].state == VM_JOB_PENDING;
+	if (pending == 0)
+		return 0;
+	if ((plan->qemu = vm_accel_find_qemu(err)) == NULL ||
+	    vm_accel_get(store, &accel, err) == -1)
 		return -1;
 	if (!accel.kvm && accel.fresh)
 		vm_log(VM_LOG_WARN,
@@ -214,40 +225,34 @@ choose_accel(struct vm_store *store, struct plan *plan, struct vm_error *err)
 		    "is slow",
 		    accel.reason);
 	plan->kvm = accel.kvm;
-	return 0;
+	return 1;
 }
 
 int
 vm_deploy_run(struct vm_store *store, const struct vm_deploy_options *options,
     struct vm_records *records, struct vm_error *err)
 {
-	VM_CLEAN_FREE char *qemu = vm_accel_find_qemu(err);
-	VM_CLEAN(release_plan)
-	struct plan plan = { .options = options, .qemu = qemu };
+	VM_CLEAN(release_plan) struct plan plan = { .options = options };
+	int rc = prepare(&plan, store, records, err);
 
-	if (qemu == NULL || choose_accel(store, &plan, err) == -1 ||
-	    init_plan(&plan, store, records, err) == -1)
-		return -1;
-	work(&plan);
-	return 0;
+	if (rc == 1)
+		work(&plan);
+	return rc == -1 ? -1 : 0;
 }
 
 int
 vm_deploy_format(struct vm_store *store, struct vm_records *records,
     struct vm_buf *out, struct vm_error *err)
 {
-	VM_CLEAN_FREE char *qemu = vm_accel_find_qemu(err);
-	VM_CLEAN(release_plan) struct plan plan = { .qemu = qemu };
+	VM_CLEAN(release_plan) struct plan plan = { 0 };
+	int rc = prepare(&plan, store, records, err);
 	size_t i;
 
-	if (qemu == NULL || choose_accel(store, &plan, err) == -1 ||
-	    init_plan(&plan, store, records, err) == -1)
-		return -1;
-	for (i = 0; i < plan.count; i++) {
+	for (i = 0; rc == 1 && i < plan.count; i++) {
 		struct vm_job *job = &plan.jobs[i];
 
 		if (job->state == VM_JOB_PENDING)
 			vm_job_format(job, plan.qemu, plan.kvm, out);
 	}
-	return 0;
+	return rc == -1 ? -1 : 0;
 }
