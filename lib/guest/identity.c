@@ -107,18 +107,20 @@ write_host_keys(const struct vm_engine *engine, const struct vm_json *keys,
 		const struct vm_tree_attr secret = { 0600, 0, 0 },
 					  open = { 0644, 0, 0 };
 		const struct vm_json *key = vm_json_at(keys, i);
+		const char *type = vm_json_string(key, "type", "ed25519");
 		const char *private = vm_json_string(key, "private", "");
 		VM_CLEAN_FREE char *public = vm_buf_printf(err, "%s\n",
 		    vm_json_string(key, "public", ""));
 		char path[128];
 
 		snprintf(path, sizeof path, SSH_DIR "/ssh_host_%.20s_key",
-		    vm_json_string(key, "type", "ed25519"));
+		    type);
 		if (public == NULL ||
 		    vm_tree_write(engine, path, private, strlen(private),
 			&secret, err) == -1)
 			return -1;
-		strcat(path, ".pub");
+		snprintf(path, sizeof path, SSH_DIR "/ssh_host_%.20s_key.pub",
+		    type);
 		if (vm_tree_write(engine, path, public, strlen(public), &open,
 			err) == -1)
 			return -1;
@@ -126,26 +128,22 @@ write_host_keys(const struct vm_engine *engine, const struct vm_json *keys,
 	return 0;
 }
 
-/* RFC 4648 section 4, up to SEED_MAX bytes; what is no base64 ends it. */
+/* Hexadecimal digits, up to SEED_MAX bytes; what is none ends it. */
 static size_t
-decode_base64(const char *text, unsigned char out[SEED_MAX])
+decode_hex(const char *text, unsigned char out[SEED_MAX])
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned bits = 0, have = 0;
+	static const char digits[] = "0123456789abcdef";
 	size_t len = 0;
 
-	for (; *text != '\0' && len < SEED_MAX; text++) {
-		const char *digit = strchr(digits, *text);
+	for (; len < SEED_MAX && text[0] != '\0' && text[1] != '\0';
+	     text += 2) {
+		const char *high = strchr(digits, text[0]);
+		const char *low = strchr(digits, text[1]);
 
-		if (digit == NULL)
+		if (high == NULL || low == NULL)
 			break;
-		bits = (bits << 6 | (unsigned)(digit - digits)) & 0xffff;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[len++] = (unsigned char)(bits >> have);
-		}
+		out[len++] = (unsigned char)((high - digits) << 4 |
+		    (low - digits));
 	}
 	return len;
 }
@@ -156,7 +154,7 @@ write_seed(const struct vm_engine *engine, const char *seed,
 {
 	const struct vm_tree_attr attr = { 0600, 0, 0 };
 	unsigned char data[SEED_MAX];
-	size_t len = decode_base64(seed, data);
+	size_t len = decode_hex(seed, data);
 	int there = has_dir(engine, "/var/lib/systemd", err);
 
 	if (there != 1 || len == 0)

@@ -258,6 +258,18 @@ add_fstab_line(const struct drive *drive, const char *spec, const char *at,
 	return 0;
 }
 
+/* The next word of a line, ended by a NUL, or NULL. */
+static char *
+next_word(char **line)
+{
+	char *word;
+
+	do
+		word = strsep(line, " \t\r");
+	while (word != NULL && word[0] == '\0');
+	return word;
+}
+
 /* The other mounts, from the guest's fstab (whose order is a mount order). */
 static int
 add_fstab(const struct drive *drive, struct vm_json *mounts,
@@ -270,11 +282,11 @@ add_fstab(const struct drive *drive, struct vm_json *mounts,
 		return err->kind == VM_E_DATA ? 0 : -1;
 	rest = text.data;
 	while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
-		char spec[FIELD_MAX], at[FIELD_MAX];
+		const char *spec = next_word(&line);
+		const char *at = next_word(&line);
 
-		if (sscanf(line, " %255s %255s", spec, at) != 2 ||
-		    spec[0] == '#' || strcmp(at, "/") == 0 ||
-		    vm_tree_check_path(at, NULL) == -1)
+		if (spec == NULL || at == NULL || spec[0] == '#' ||
+		    strcmp(at, "/") == 0 || vm_tree_check_path(at, NULL) == -1)
 			continue;
 		if (vm_json_count(mounts) < VM_ENGINE_PARTITIONS &&
 		    add_fstab_line(drive, spec, at, mounts, err) == -1)

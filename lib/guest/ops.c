@@ -1,6 +1,8 @@
 #include "lib/guest/ops.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/fd.h"
 #include "lib/guest/ops_private.h"
@@ -91,9 +93,14 @@ check_files(struct vm_store *store, const struct vm_json *value,
 			    "%s: the file was not taken into the store", name);
 			return vm_error_hint(err, "vmfetch MANIFEST");
 		}
-		VM_CLEAN_FD int fd = vm_file_open(store, hex, err);
-		if (fd == -1)
-			return vm_error_wrap(err, "%s", name);
+		/* its content is checked when it is used */
+		if (faccessat(store->fds[VM_STORE_FILES], hex, F_OK,
+			AT_SYMLINK_NOFOLLOW) == -1)
+			return vm_error_set(err, VM_E_NO_INPUT,
+			    "file_not_found",
+			    "%s: its content (files/%.12s...) is not in the "
+			    "store",
+			    name, hex);
 	}
 	for (void *it = vm_json_first(value); it != NULL;
 	     it = vm_json_next(value, it))

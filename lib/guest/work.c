@@ -1,0 +1,241 @@
+#include "lib/guest/work.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "lib/base/fd.h"
+#include "lib/disk/qcow2.h"
+#include "lib/guest/identity.h"
+#include "lib/guest/overlay.h"
+#include "lib/record/record.h"
+#include "lib/store/vm.h"
+
+#define DISK "disk.qcow2"
+#define META "vm.json"
+#define LOCK "lock"
+
+void
+vm_work_release(struct vm_work *work)
+{
+	vm_publish_abort(&work->publish);
+	vm_plan_release(&work->plan);
+	vm_change_release(&work->job);
+	vm_clean_fd(&work->lock_fd);
+	work->lock_fd = -1;
+	free(work->disk);
+	work->disk = NULL;
+}
+
+int
+vm_work_lock(struct vm_store *store, struct vm_work *work,
+    const struct vm_json *input, const struct vm_json *hand,
+    struct vm_error *err)
+{
+	const char *name = vm_json_string(input, "name", "");
+
+	work->lock_fd = vm_vm_lock(store, name, VM_LOCK_NO_WAIT, err);
+	if (work->lock_fd == -1) {
+		if (err->kind == VM_E_TRY_AGAIN)
+			vm_error_hint(err, "vmstop %s", name);
+		return -1;
+	}
+	/* what was true before we had the lock need not be so now */
+	vm_plan_release(&work->plan);
+	return vm_plan_make(store, input, hand, &work->plan, err);
+}
+
+/* ---- the job ---- */
+
+static int
+open_old(const struct vm_work *work, struct vm_error *err)
+{
+	return vm_store_open_object(work->publish.store, VM_STORE_VMS,
+	    vm_json_string(work->plan.record, "name", ""), err);
+}
+
+static int
+make_disk(struct vm_change *job, struct vm_error *err)
+{
+	struct vm_work *work = job->arg;
+	VM_CLEAN_FD int old = -1;
+
+	if (work->plan.action == VM_PLAN_REBUILD)
+		return vm_overlay_make(&work->publish, DISK, &work->base->chain,
+		    work->disk_size, err);
+	old = open_old(work, err);
+	return old == -1 ?
+	    -1 :
+	    vm_overlay_copy(&work->publish, DISK, old, DISK, err);
+}
+
+static int
+change(const struct vm_change *job, const struct vm_op_context *context,
+    struct vm_json *warnings, struct vm_error *err)
+{
+	const struct vm_work *work = job->arg;
+	const struct vm_plan *plan = &work->plan;
+
+	if (plan->with_identity &&
+	    vm_identity_apply(context, plan->record, plan->set_hostname,
+		warnings, err) == -1)
+		return vm_error_wrap(err, "identity");
+	return vm_ops_apply(context, plan->clone_ops, err);
+}
+
+/* ---- the directory ---- */
+
+/* Hard-link what else is in the old directory: chain, console log, seed. */
+static int
+link_rest(struct vm_work *work, int old, struct vm_error *err)
+{
+	int fd = openat(old, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int result = 0;
+
+	if (dir == NULL) {
+		vm_clean_fd(&fd);
+		return vm_error_errno(err, errno, "the VM's directory");
+	}
+	while (result == 0 && (entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+		struct stat st;
+
+		if (strcmp(name, DISK) == 0 || strcmp(name, META) == 0 ||
+		    fstatat(old, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		result = vm_publish_link(&work->publish, old, name, name, err);
+	}
+	closedir(dir);
+	return result;
+}
+
+/* The virtual size of the disk as it is. */
+static int
+read_size(struct vm_work *work, int old, struct vm_error *err)
+{
+	VM_CLEAN_FD int fd = vm_fd_open_regular(old, DISK, err);
+
+	return fd == -1 ? -1 : vm_qcow2_virtual_size(fd, &work->disk_size, err);
+}
+
+static int
+fill_object(struct vm_work *work, struct vm_error *err)
+{
+	VM_CLEAN_FD int old = open_old(work, err);
+
+	if (old == -1)
+		return -1;
+	if (work->plan.action == VM_PLAN_IN_PLACE)
+		return link_rest(work, old, err);
+	if (read_size(work, old, err) == -1 ||
+	    vm_publish_link(&work->publish, old, LOCK, LOCK, err) == -1)
+		return -1;
+	return vm_chain_link(&work->base->chain, &work->publish, err);
+}
+
+int
+vm_work_begin(struct vm_store *store, struct vm_work *work,
+    struct vm_error *err)
+{
+	const struct vm_plan *plan = &work->plan;
+
+	if (plan->action == VM_PLAN_REBUILD && !work->base->is_open) {
+		*err = work->base->error;
+		return -1;
+	}
+	if (vm_publish_begin(store, &work->publish, err) == -1 ||
+	    fill_object(work, err) == -1)
+		return -1;
+	work->disk = vm_buf_printf(err, "%s/%s/%s/" DISK, store->root,
+	    vm_store_dir_name(work->publish.at), work->publish.name);
+	if (work->disk == NULL)
+		return -1;
+	work->job = (struct vm_change){
+		.disk = work->disk,
+		.base = plan->image_id,
+		.layout = work->base->layout,
+		.network = (vm_ops_flags(plan->clone_ops) & VM_OP_NETWORK) != 0,
+		.make_disk = make_disk,
+		.change = change,
+		.arg = work,
+	};
+	return 0;
+}
+
+/* drift without the words that are no longer true. */
+static int
+settle_drift(struct vm_json *record, struct vm_error *err)
+{
+	const struct vm_json *drift = vm_json_get(record, "drift");
+	struct vm_json *left = vm_json_new_array();
+
+	for (size_t i = 0; i < vm_json_count(drift); i++) {
+		const char *word = vm_json_text(vm_json_at(drift, i));
+
+		if (word == NULL || strcmp(word, "customize") == 0 ||
+		    strcmp(word, "instance") == 0)
+			continue;
+		if (vm_json_append(left, vm_json_new_string(word), err) == -1) {
+			vm_json_free(left);
+			return -1;
+		}
+	}
+	return vm_json_set(record, "drift", left, err);
+}
+
+/* The host name that the guest has now: the last one that was set. */
+static int
+settle_hostname(struct vm_json *record, const struct vm_plan *plan,
+    struct vm_error *err)
+{
+	const struct vm_json *lists[] = { plan->layer_ops, plan->clone_ops };
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t n = 0; n < vm_json_count(lists[i]); n++) {
+			const char *name = vm_json_string(vm_json_at(lists[i],
+							      n),
+			    "hostname", NULL);
+
+			if (name != NULL &&
+			    vm_json_set_string(record, "identity.hostname",
+				name, err) == -1)
+				return -1;
+		}
+	return 0;
+}
+
+int
+vm_work_complete(struct vm_work *work, struct vm_error *err)
+{
+	struct vm_json *record = work->plan.record;
+	bool rebuilt = work->plan.action == VM_PLAN_REBUILD;
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	const char *state = rebuilt ?
+	    "customized" :
+	    vm_json_string(record, "state", "stopped");
+	VM_CLEAN_FREE char *next = strdup(state);
+
+	if (next == NULL)
+		return vm_error_nomem(err);
+	vm_json_delete(record, "warnings");
+	if (vm_record_step(record, next, "customize", (long long)work->job.ms,
+		err) == -1 ||
+	    settle_hostname(record, &work->plan, err) == -1 ||
+	    (rebuilt && settle_drift(record, err) == -1))
+		return -1;
+	if (vm_json_count(work->job.warnings) > 0 &&
+	    vm_json_set(record, "warnings", VM_TAKE(work->job.warnings), err) ==
+		-1)
+		return -1;
+	if (vm_overlay_seal(&work->publish, DISK, 0600, err) == -1 ||
+	    vm_vm_format(record, &text, err) == -1)
+		return -1;
+	return vm_publish_write(&work->publish, META, 0600, text.data, text.len,
+	    err);
+}
