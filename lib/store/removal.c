@@ -1,0 +1,305 @@
+#include "lib/store/removal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/base/proc.h"
+#include "lib/base/size.h"
+#include "lib/store/vm.h"
+
+#define TOOL "vmrm"
+#define STOP_MS 120000	/* for vmstop, whatever it has to do */
+#define STOPPED_MS 5000 /* for the locks of those that it has stopped */
+
+struct removal {
+	struct vm_store *store;
+	const struct vm_removal_options *options;
+	struct vm_error not_stopped; /* why vmstop failed */
+};
+
+/* --- names -----------------------------------------------------------------*/
+
+struct vm_json *
+vm_removal_resolve_gone(void *context, const char *name, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = NULL;
+
+	(void)context;
+	if (vm_record_check_name(name, err) == -1)
+		return NULL;
+	record = vm_record_new("vm", err);
+	if (record == NULL ||
+	    vm_json_set_string(record, "name", name, err) == -1)
+		return NULL;
+	return VM_TAKE(record);
+}
+
+struct vm_json *
+vm_removal_resolve(void *store, const char *name, struct vm_error *err)
+{
+	struct vm_error cause = { 0 };
+	struct vm_json *record = vm_vm_load(store, name, false, &cause);
+
+	if (record != NULL)
+		return record;
+	if (cause.kind == VM_E_DATA || cause.kind == VM_E_CONFIG)
+		return vm_removal_resolve_gone(NULL, name, err);
+	if (err != NULL)
+		*err = cause;
+	return NULL;
+}
+
+/* --- to the trash ----------------------------------------------------------*/
+
+static int
+plan(struct vm_json *record, const char *what, const char *words,
+    struct vm_error *err)
+{
+	vm_log(VM_LOG_WARN, "%s: %s", vm_json_string(record, "name", "?"),
+	    words);
+	return vm_json_set_string(record, "planned", what, err);
+}
+
+/* A record of another VM of that name must not remove this one. */
+static int
+check_record(struct vm_store *store, const char *name,
+    const struct vm_json *record, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *stored = vm_removal_resolve(store, name,
+	    err);
+
+	return stored == NULL ? -1 : vm_vm_check_facts(stored, record, err);
+}
+
+static int
+take_lock(struct removal *removal, const char *name, struct vm_error *err)
+{
+	bool forced = removal->options->force &&
+	    !vm_error_is_set(&removal->not_stopped);
+	int lock = vm_vm_lock(removal->store, name,
+	    forced ? STOPPED_MS : VM_LOCK_NO_WAIT, err);
+
+	if (lock != -1 || err->kind != VM_E_TRY_AGAIN)
+		return lock;
+	if (vm_error_is_set(&removal->not_stopped))
+		*err = removal->not_stopped;
+	else if (!removal->options->force)
+		vm_error_hint(err, "vmrm -f %s, to stop it first", name);
+	return -1;
+}
+
+static int
+remove_vm(struct removal *removal, struct vm_json *record, struct vm_error *err)
+{
+	struct vm_store *store = removal->store;
+	const char *name = vm_json_string(record, "name", "");
+	VM_CLEAN_FREE char *trash = NULL;
+	VM_CLEAN_FD int lock = -1;
+	int busy;
+
+	if (removal->options->dry_run) {
+		busy = vm_vm_is_busy(store, name, err);
+		if (busy == -1 || check_record(store, name, record, err) == -1)
+			return -1;
+		if (busy == 0)
+			return plan(record, "remove", "would be removed", err);
+		if (removal->options->force)
+			return plan(record, "remove",
+			    "would be stopped and removed", err);
+	}
+	lock = take_lock(removal, name, err);
+	if (lock == -1 || check_record(store, name, record, err) == -1 ||
+	    vm_publish_trash(store, VM_STORE_VMS, name, &trash, err) == -1 ||
+	    vm_json_set_string(record, "trash", trash, err) == -1)
+		return -1;
+	return vm_json_set_string(record, "state", "removed", err);
+}
+
+/* --- and back --------------------------------------------------------------*/
+
+static char *
+find_newest(struct vm_store *store, const char *name, struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_TRASH, err);
+	size_t len = strlen(name);
+	uint64_t newest = 0, n;
+
+	if (names == NULL)
+		return NULL;
+	for (size_t i = 0; names[i] != NULL; i++)
+		if (strncmp(names[i], name, len) == 0 && names[i][len] == '.' &&
+		    vm_size_parse_number(names[i] + len + 1, 1, UINT32_MAX, &n,
+			NULL) == 0 &&
+		    n > newest)
+			newest = n;
+	if (newest != 0)
+		return vm_buf_printf(err, "%s.%ju", name, (uintmax_t)newest);
+	vm_error_set(err, VM_E_NO_INPUT, "not_in_trash", "%s: not in the trash",
+	    name);
+	return NULL;
+}
+
+static bool
+shares_address(const struct vm_json *a, const struct vm_json *b)
+{
+	const struct vm_json *nics = vm_json_get(a, "identity.nics");
+	const struct vm_json *others = vm_json_get(b, "identity.nics");
+
+	for (size_t i = 0; i < vm_json_count(nics); i++)
+		for (size_t k = 0; k < vm_json_count(others); k++) {
+			const struct vm_json *x = vm_json_at(nics, i);
+			const struct vm_json *y = vm_json_at(others, k);
+			const char *address = vm_json_string(x, "address", "");
+
+			if (address[0] != '\0' &&
+			    strcmp(address, vm_json_string(y, "address", "")) ==
+				0 &&
+			    strcmp(vm_json_string(x, "network", ""),
+				vm_json_string(y, "network", "")) == 0)
+				return true;
+		}
+	return false;
+}
+
+/* While it was away its address may have been given to another VM. */
+static int
+warn_of_twins(struct vm_store *store, const struct vm_json *record,
+    struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_VMS, err);
+	const char *name = vm_json_string(record, "name", "");
+
+	if (names == NULL)
+		return -1;
+	for (size_t i = 0; names[i] != NULL; i++) {
+		VM_CLEAN_JSON struct vm_json *other = NULL;
+
+		if (strcmp(names[i], name) == 0)
+			continue;
+		other = vm_vm_load(store, names[i], false, NULL);
+		if (other != NULL && shares_address(record, other))
+			vm_log(VM_LOG_WARN,
+			    "%s: its address is now that of %s as well: "
+			    "do not run both",
+			    name, names[i]);
+	}
+	return 0;
+}
+
+/* The record that came back takes the place of *record. */
+static int
+restore_vm(struct removal *removal, struct vm_json **record,
+    struct vm_error *err)
+{
+	struct vm_store *store = removal->store;
+	const char *name = vm_json_string(*record, "name", "");
+	VM_CLEAN_JSON struct vm_json *restored = NULL;
+	VM_CLEAN_FREE char *trash = NULL;
+
+	if (vm_record_check_name(name, err) == -1)
+		return -1;
+	trash = find_newest(store, name, err);
+	if (trash == NULL)
+		return -1;
+	if (removal->options->dry_run &&
+	    faccessat(store->fds[VM_STORE_VMS], name, F_OK, 0) == -1)
+		return plan(*record, "restore", "would be brought back", err);
+	if (vm_publish_untrash(store, trash, VM_STORE_VMS, name, err) == -1) {
+		if (err->kind == VM_E_EXISTS)
+			vm_error_hint(err, "vmrm %s, and again", name);
+		return -1;
+	}
+	restored = vm_removal_resolve(store, name, err);
+	if (restored == NULL || warn_of_twins(store, restored, err) == -1)
+		return -1;
+	vm_json_free(*record);
+	*record = VM_TAKE(restored);
+	return 0;
+}
+
+/* --- all of them -----------------------------------------------------------*/
+
+static bool
+is_ours(const struct vm_json *record)
+{
+	return vm_record_is_kind(record, "vm") && !vm_record_is_failed(record);
+}
+
+/* Stop those that run, all with one vmstop. */
+static int
+stop_running(struct removal *removal, const struct vm_records *records,
+    struct vm_error *err)
+{
+	VM_CLEAN_FREE char *root = vm_buf_printf(err, "VMPIPE_ROOT=%s",
+	    removal->store->root);
+	VM_CLEAN_FREE const char **argv = calloc(records->count + 4,
+	    sizeof(*argv));
+	const char *const env[] = { root, NULL };
+	const struct vm_proc_options options = {
+		.argv = argv,
+		.env = env,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+		.timeout_ms = STOP_MS,
+		.output_max = (records->count + 1) * VM_RECORD_MAX,
+	};
+	VM_CLEAN_PROC struct vm_proc_result result = { 0 };
+	size_t n = 0;
+
+	if (root == NULL)
+		return -1;
+	if (argv == NULL)
+		return vm_error_nomem(err);
+	argv[n++] = "vmstop";
+	argv[n++] = "--force";
+	argv[n++] = "--";
+	for (size_t i = 0; i < records->count; i++) {
+		const char *name = vm_json_string(records->items[i], "name",
+		    "");
+
+		if (is_ours(records->items[i]) &&
+		    vm_vm_is_busy(removal->store, name, NULL) == 1)
+			argv[n++] = name;
+	}
+	if (n > 3 &&
+	    vm_proc_run_ok(&options, &result, &removal->not_stopped) == -1)
+		vm_error_wrap(&removal->not_stopped, "cannot be stopped");
+	return 0;
+}
+
+static int
+treat(struct removal *removal, struct vm_json **record, struct vm_error *err)
+{
+	if (!vm_record_is_kind(*record, "vm"))
+		return vm_error_set(err, VM_E_DATA, "not_a_vm",
+		    "not the record of a VM");
+	if (removal->options->undo)
+		return restore_vm(removal, record, err);
+	return remove_vm(removal, *record, err);
+}
+
+int
+vm_removal_run(struct vm_store *store, const struct vm_removal_options *options,
+    struct vm_records *records, struct vm_error *err)
+{
+	struct removal removal = { .store = store, .options = options };
+
+	if (options->force && !options->dry_run && !options->undo &&
+	    stop_running(&removal, records, err) == -1)
+		return -1;
+	for (size_t i = 0; i < records->count; i++) {
+		struct vm_json **record = &records->items[i];
+		struct vm_error failure = { 0 };
+
+		if (vm_record_is_failed(*record))
+			continue;
+		if (vm_proc_check_stop(&failure) == 0 &&
+		    treat(&removal, record, &failure) == 0)
+			continue;
+		if (vm_record_fail(*record, TOOL, &failure, err) == -1)
+			return -1;
+	}
+	return 0;
+}
