@@ -4,9 +4,18 @@
 
 struct opts {
 	struct vm_cli_values values;
+	const char *key;
 };
 
-static const struct vm_cli_option options[] = { { 0 } };
+static const struct vm_cli_option options[] = {
+	{ .letter = 'i',
+	    .name = "identity",
+	    .arg = "FILE",
+	    .help = "log in by this private key, as with ssh",
+	    .type = VM_CLI_STRING,
+	    .offset = offsetof(struct opts, key) },
+	{ 0 },
+};
 
 static const struct vm_cli cli = {
 	.name = "vmssh",
@@ -26,7 +35,7 @@ run(const struct opts *o, struct vm_error *err)
 	store = vm_store_open(o->values.root, false, err);
 	if (store == NULL)
 		return -1;
-	return vm_login_exec(store, o->values.operands[0],
+	return vm_login_exec(store, o->values.operands[0], o->key,
 	    o->values.operands + 1, o->values.operand_count - 1, err);
 }
 

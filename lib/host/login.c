@@ -84,7 +84,8 @@ vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
 
 int
 vm_login_build(struct vm_store *store, const struct vm_json *record,
-    const char *user, struct vm_argv *argv, struct vm_error *err)
+    const char *user, const char *key, struct vm_argv *argv,
+    struct vm_error *err)
 {
 	const char *host = vm_json_string(record, "ssh.host", "127.0.0.1");
 	VM_CLEAN_FREE char *path = vm_store_path(store, VM_STORE_VMS,
@@ -95,7 +96,9 @@ vm_login_build(struct vm_store *store, const struct vm_json *record,
 	if (user == NULL)
 		user = vm_json_string(record, "ssh.user", "root");
 	if (vm_argv_add(argv, err, "ssh", (char *)NULL) == -1 ||
-	    vm_login_add_options(argv, record, path, err) == -1)
+	    vm_login_add_options(argv, record, path, err) == -1 ||
+	    (key != NULL &&
+		vm_argv_add(argv, err, "-i", key, (char *)NULL) == -1))
 		return -1;
 	return vm_argv_add(argv, err, "-l", user, "--", host, (char *)NULL);
 }
@@ -123,8 +126,8 @@ check_running(struct vm_store *store, const char *name, struct vm_error *err)
 }
 
 int
-vm_login_exec(struct vm_store *store, const char *target, char **words,
-    size_t count, struct vm_error *err)
+vm_login_exec(struct vm_store *store, const char *target, const char *key,
+    char **words, size_t count, struct vm_error *err)
 {
 	VM_CLEAN_FREE char *user = NULL;
 	VM_CLEAN_ARGV struct vm_argv argv = { 0 };
@@ -139,7 +142,7 @@ vm_login_exec(struct vm_store *store, const char *target, char **words,
 	if ((record = vm_vm_load(store, name, false, err)) == NULL ||
 	    check_running(store, name, err) == -1 ||
 	    vm_login_write_known_hosts(store, record, err) == -1 ||
-	    vm_login_build(store, record, user, &argv, err) == -1)
+	    vm_login_build(store, record, user, key, &argv, err) == -1)
 		return vm_error_wrap(err, "%s", name);
 	for (i = 0; i < count; i++) {
 		if (vm_argv_add(&argv, err, words[i], (char *)NULL) == -1)

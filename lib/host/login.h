@@ -18,12 +18,13 @@ int vm_login_write_known_hosts(struct vm_store *store,
     const struct vm_json *record, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * "ssh", our options, the VM's port and address; user NULL: the record's.  The
- * caller adds the command.  VM_E_UNAVAILABLE "no_ssh_port" when the record
- * knows no way in.
+ * "ssh", our options, the VM's port and address; user NULL: the record's; key,
+ * a private key's file, NULL: as ssh finds one.  The caller adds the command.
+ * VM_E_UNAVAILABLE "no_ssh_port" when the record knows no way in.
  */
 int vm_login_build(struct vm_store *store, const struct vm_json *record,
-    const char *user, struct vm_argv *argv, struct vm_error *err) VM_MUST_CHECK;
+    const char *user, const char *key, struct vm_argv *argv,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /* The checks of vm_login_build() alone, with the file's path given. */
 int vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
@@ -33,7 +34,7 @@ int vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
  * Become ssh to target ("[USER@]NAME") with these words as its command.
  * Returns only on failure; VM_E_UNAVAILABLE "not_running" among others.
  */
-int vm_login_exec(struct vm_store *store, const char *target, char **words,
-    size_t count, struct vm_error *err);
+int vm_login_exec(struct vm_store *store, const char *target, const char *key,
+    char **words, size_t count, struct vm_error *err);
 
 #endif
