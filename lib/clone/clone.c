@@ -1,5 +1,6 @@
 #include "lib/clone/clone.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -252,7 +253,7 @@ vm_clone_run(struct vm_store *store, const struct vm_clone_options *options,
 	uint64_t started_ms = vm_clock_ms();
 
 	if (gethostname(run.host, sizeof(run.host) - 1) == -1)
-		strcpy(run.host, "localhost");
+		snprintf(run.host, sizeof(run.host), "localhost");
 	run.sources = calloc(records->count + 1, sizeof(*run.sources));
 	if (run.sources == NULL)
 		return vm_error_nomem(err);

@@ -67,7 +67,8 @@ split(const char *text, struct pattern *pattern, struct vm_error *err)
 	memcpy(pattern->prefix, text, len);
 	pattern->prefix[len] = '\0';
 	pattern->has_index = mark != NULL;
-	strcpy(pattern->suffix, mark != NULL ? mark + 1 : "");
+	snprintf(pattern->suffix, sizeof(pattern->suffix), "%s",
+	    mark != NULL ? mark + 1 : "");
 	return 0;
 }
 
@@ -116,7 +117,7 @@ format_name(const struct pattern *pattern, long long index,
 		snprintf(text, sizeof(text), "%s", pattern->prefix);
 	if (vm_record_check_name(text, err) == -1)
 		return -1;
-	strcpy(name, text);
+	memcpy(name, text, strlen(text) + 1); /* checked: it fits */
 	return 0;
 }
 
@@ -137,7 +138,7 @@ index_of(const struct pattern *pattern, const char *name)
 	memcpy(digits, name + before, len - before - after);
 	digits[len - before - after] = '\0';
 	if (digits[0] == '0' ||
-	    vm_size_parse_number(digits, 1, 2 * INDEX_MAX, &number, NULL) ==
+	    vm_size_parse_number(digits, 1, 2ULL * INDEX_MAX, &number, NULL) ==
 		-1 ||
 	    (long long)number <= pattern->offset)
 		return 0;
@@ -266,7 +267,7 @@ expand_names(const struct pattern *pattern,
 				return vm_error_set(err, VM_E_USAGE, "bad_name",
 				    "%s: named twice", options->names[i]);
 		}
-		strcpy(vm->name, options->names[i]);
+		snprintf(vm->name, sizeof(vm->name), "%s", options->names[i]);
 		vm->index = index_of(pattern, vm->name);
 		if (vm->index == 0)
 			vm->index = (long long)i + 1;

@@ -28,7 +28,9 @@ expand(const char *json, struct vm_clone_options options,
 	return 0;
 }
 
-#define WEB "{\"service\":\"shop\",\"role\":\"web\",\"spec\":{\"replicas\":{\"min\":2}}}"
+#define WEB                                                                    \
+	"{\"service\":\"shop\",\"role\":\"web\","                              \
+	"\"spec\":{\"replicas\":{\"min\":2}}}"
 #define HAND "{\"image\":{\"alias\":\"debian-12\"},\"spec\":{}}"
 
 static void

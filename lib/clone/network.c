@@ -117,13 +117,14 @@ open_subnet(struct vm_network *network, const char *key, struct subnet *subnet,
     struct vm_error *err)
 {
 	char hex[VM_HASH_SHA256_HEX], lock[32];
-	unsigned a, b;
+	unsigned long bits;
 
 	if (vm_hash_sha256(key, strlen(key), hex, err) == -1)
 		return -1;
-	if (sscanf(hex, "%2x%2x", &a, &b) != 2)
-		return vm_error_set(err, VM_E_BUG, "hash", "no digest");
-	subnet->base = 10U << 24 | (64 + a % 64) << 16 | (b & 0xf0U) << 8;
+	snprintf(lock, sizeof(lock), "%.4s", hex);
+	bits = strtoul(lock, NULL, 16);
+	subnet->base = (uint32_t)(10UL << 24 | (64 + (bits >> 8) % 64) << 16 |
+	    (bits & 0xf0) << 8);
 	snprintf(lock, sizeof(lock), "net-%.16s", hex);
 	subnet->lock_fd = vm_lock_named(network->store, lock, WAIT_MS, err);
 	if (subnet->lock_fd == -1)

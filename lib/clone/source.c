@@ -69,7 +69,7 @@ read_chain(struct vm_chain *chain, struct vm_error *err)
 			    "the VM's directory has files that are not ours");
 			continue;
 		}
-		strcpy(file->name, entry->d_name);
+		snprintf(file->name, sizeof(file->name), "%s", entry->d_name);
 		file->is_raw = is_raw;
 		chain->count++;
 	}
