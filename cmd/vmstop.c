@@ -4,8 +4,8 @@
 #include "lib/base/cli.h"
 #include "lib/base/fd.h"
 #include "lib/host/stop.h"
-#include "lib/record/input.h"
 #include "lib/record/output.h"
+#include "lib/store/store_input.h"
 #include "lib/store/vm.h"
 
 struct opts {
@@ -59,19 +59,19 @@ run(const struct opts *o, struct vm_error *err)
 		.timeout_ms = o->timeout_ms };
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
-	struct vm_input input = { .operands = o->values.operands,
+	const struct vm_input input = { .operands = o->values.operands,
 		.operand_count = o->values.operand_count,
 		.allow_empty = o->values.allow_empty,
 		.resolve = vm_vm_resolve };
+	int work;
 
-	store = vm_store_open(o->values.root, false, err);
-	input.context = store;
-	if (store == NULL ||
-	    vm_input_read(&input, cli.name, &records, err) == -1)
+	work = vm_store_read_input(&input, o->values.root, cli.name, &store,
+	    &records, err);
+	if (work == -1)
 		return -1;
-	if (o->values.dry_run)
+	if (work == 1 && o->values.dry_run)
 		return print_plan(store, &records, err);
-	if (vm_stop_run(store, &stop, &records, err) == -1)
+	if (work == 1 && vm_stop_run(store, &stop, &records, err) == -1)
 		return -1;
 	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,
 	    err);

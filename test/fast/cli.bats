@@ -131,6 +131,15 @@ filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 	done
 }
 
+# The commands of a pipe start together: lib/store/store_input.h.
+@test "where there is no store yet, a failure is handed on and not lost" {
+	for name in $(filters); do
+		status_is 1 "$name" <<<"$failed"
+		out_is "$failed"
+		err_is ''
+	done
+}
+
 @test "a line that is no record fails in its place, with its number" {
 	make_store
 	for name in $(filters); do
