@@ -10,6 +10,7 @@
 
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -201,10 +202,21 @@ fake_list(void *state, const char *path, struct vm_buf *names,
     struct vm_error *err)
 {
 	FAKE_PATH(state, path, err);
-	size_t strip = strlen(host) + 1;
+	struct dirent **entries;
+	int count = scandir(host, &entries, NULL, alphasort), result = 0;
 
-	strcat(host, "/*");
-	return fake_expand(host, strip, names, err);
+	if (count == -1)
+		return fake_error(path, err);
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+
+		if (result == 0 && strcmp(name, ".") != 0 &&
+		    strcmp(name, "..") != 0)
+			result = vm_buf_add(names, name, strlen(name) + 1, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return result;
 }
 
 static int
