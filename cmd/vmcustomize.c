@@ -2,8 +2,8 @@
 #include "lib/base/cli.h"
 #include "lib/guest/args.h"
 #include "lib/guest/guest.h"
-#include "lib/record/input.h"
 #include "lib/record/output.h"
+#include "lib/store/store_input.h"
 #include "lib/store/vm.h"
 
 #define DEFAULT_TIMEOUT_MS ((uint64_t)20 * 60 * 1000)
@@ -83,23 +83,23 @@ run(const struct opts *o, struct vm_error *err)
 		.dry_run = o->values.dry_run,
 	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
-	VM_CLEAN_STORE struct vm_store *store = vm_store_open(o->values.root,
-	    false, err);
+	VM_CLEAN_STORE struct vm_store *store = NULL;
 	const struct vm_input input = {
 		.operands = o->values.operands,
 		.operand_count = o->values.operand_count,
 		.allow_empty = o->values.allow_empty,
 		.resolve = vm_vm_resolve,
-		.context = store,
 	};
+	int work;
 
-	if (store == NULL ||
-	    vm_input_read(&input, cli.name, &records, err) == -1)
+	work = vm_store_read_input(&input, o->values.root, cli.name, &store,
+	    &records, err);
+	if (work == -1)
 		return -1;
-	if (o->operations != NULL &&
+	if (work == 1 && o->operations != NULL &&
 	    vm_args_import(store, o->operations, guest.dry_run, err) == -1)
 		return -1;
-	if (vm_guest_run(store, &guest, &records, err) == -1)
+	if (work == 1 && vm_guest_run(store, &guest, &records, err) == -1)
 		return -1;
 	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,
 	    err);

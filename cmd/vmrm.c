@@ -1,8 +1,8 @@
 /* vmrm - takes VMs away to the trash, and brings them back. */
 #include "lib/base/cli.h"
-#include "lib/record/input.h"
 #include "lib/record/output.h"
 #include "lib/store/removal.h"
+#include "lib/store/store_input.h"
 
 struct opts {
 	struct vm_cli_values values;
@@ -41,21 +41,22 @@ run(const struct opts *o, struct vm_error *err)
 	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
-	struct vm_input input = {
+	const struct vm_input input = {
 		.operands = o->values.operands,
 		.operand_count = o->values.operand_count,
 		.allow_empty = o->values.allow_empty,
 		.resolve = o->undo ? vm_removal_resolve_gone :
 				     vm_removal_resolve,
 	};
+	int work;
 
 	if (o->undo && o->force)
 		return vm_cli_usage(&cli, err, "-f is not for --undo");
-	store = vm_store_open(o->values.root, false, err);
-	input.context = store;
-	if (store == NULL ||
-	    vm_input_read(&input, cli.name, &records, err) == -1 ||
-	    vm_removal_run(store, &removal, &records, err) == -1)
+	work = vm_store_read_input(&input, o->values.root, cli.name, &store,
+	    &records, err);
+	if (work == -1 ||
+	    (work == 1 &&
+		vm_removal_run(store, &removal, &records, err) == -1))
 		return -1;
 	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,
 	    err);

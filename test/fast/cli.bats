@@ -181,3 +181,27 @@ filters() { comm -12 <(commands_with -r | sort) <(commands_with -o | sort); }
 		err_has "standard output"
 	done
 }
+
+# Blocked in read(2) of standard input, x86-64's system call 0?
+waits_for_input() { grep -q '^0 0x0 ' "/proc/$1/syscall"; }
+
+@test "a signal ends the wait for input: 143, said and handed on" {
+	[[ -z ${RUN:-} ]] || skip "requires the command itself, not \$RUN"
+	[[ $(uname -m) == x86_64 ]] || skip "requires x86_64"
+	make_store
+	mkfifo input
+	exec {keep}<>input
+	for name in $(filters); do
+		"$name" <input >out 2>err 3>&- &
+		pid=$!
+		wait_for waits_for_input "$pid"
+		kill -TERM "$pid"
+		status=0
+		wait "$pid" || status=$?
+		[[ $status == 143 ]]
+		[[ $(jq -r '.error.tool + " " + (.error.status | tostring)' \
+		    out) == "$name 130" ]]
+		[[ $(<err) == "$name: "* ]]
+	done
+	exec {keep}>&-
+}
