@@ -8,16 +8,17 @@ dir=$(mktemp -d "${BENCH_DIR:-$VMPIPE_BUILD}/bench.XXXXXX")
 trap 'chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
 missed=0
 
-# time_ms VARIABLE COMMAND...: the milliseconds it took.
-time_ms()
+# best_ms VARIABLE COMMAND...: the milliseconds it took, unless the variable
+# holds less already.
+best_ms()
 {
-	local -n into=$1
-	local start=${EPOCHREALTIME/./}
+	local -n best=$1
+	local start=${EPOCHREALTIME/./} took
 
 	shift
 	"$@"
-	# shellcheck disable=SC2034 # a reference
-	into=$(((${EPOCHREALTIME/./} - start) / 1000))
+	took=$(((${EPOCHREALTIME/./} - start) / 1000))
+	[[ ${best:-} && $best -le $took ]] || best=$took
 }
 
 # Bytes that the directory takes on the disk beyond files it shares.
