@@ -1,7 +1,9 @@
 # Tests.  check-fast: unit tests and test/fast, no VM, in seconds.
-# check: those and test/vm, one after another, on real guests.
+# check: those, test/slow (no VM, minutes) and test/vm, the latter one after
+# another on real guests.
 
 bats_fast := $(sort $(wildcard test/fast/*.bats))
+bats_slow := $(sort $(wildcard test/slow/*.bats))
 bats_vm   := $(sort $(wildcard test/vm/*.bats))
 test_env  = PATH=$(CURDIR)/$B/bin:$$PATH VMPIPE_BUILD=$(CURDIR)/$B \
 	BATS_LIB_PATH=$(CURDIR)/test/lib
@@ -15,5 +17,5 @@ check-fast: all tests
 	@$(test_env) test/run --jobs 2 $(unit) $(bats_fast)
 
 check-all: all tests guests
-	@$(test_env) test/run --jobs 2 $(unit) $(bats_fast) \
+	@$(test_env) test/run --jobs 2 $(unit) $(bats_fast) $(bats_slow) \
 	    --jobs 1 $(bats_vm)

@@ -1,0 +1,81 @@
+# CASES F01, C03: a command killed at any system call that writes, or refused
+# at any durable write, leaves whole objects or none, and finishes when it is
+# run again.
+
+load ../lib/common
+load ../lib/sweep
+
+# One small master with data, a hole and data, as raw and as qcow2.
+setup_file()
+{
+	cd "$BATS_FILE_TMPDIR" || return
+	truncate -s 1M master.raw
+	printf 'begin' | dd of=master.raw conv=notrunc status=none
+	printf 'end' | dd of=master.raw conv=notrunc seek=2000 status=none
+	qemu-img convert -f raw -O qcow2 master.raw master.qcow2
+	VMPIPE_ROOT=$PWD/with-master "$VMPIPE_BUILD/bin/vmfetch" -q -a m \
+	    "$PWD/master.raw" >/dev/null
+}
+
+setup()
+{
+	requires strace qemu-img jq
+	fresh
+	master=$BATS_FILE_TMPDIR/master.raw
+}
+
+intact() { store_is_whole; }
+
+# --- vmfetch -----------------------------------------------------------------
+
+no_store() { rm -rf "$VMPIPE_ROOT"; }
+
+one_image() { vmls -t image -Ho name 2>/dev/null | grep -qx 'm@1'; }
+
+@test "vmfetch of a raw file, killed at each call" {
+	prepare() { no_store; }
+	finished() { one_image; }
+	kill_sweep vmfetch -q -a m "$master"
+}
+
+@test "vmfetch, stopped and interrupted" {
+	prepare() { no_store; }
+	finished() { one_image; }
+	term_sweep vmfetch -q -a m "$BATS_FILE_TMPDIR/master.qcow2"
+	# raw: qemu-img's sandbox takes strace's doing for an attack
+	eintr_sweep vmfetch -q -a m "$master"
+}
+
+@test "vmfetch of a qcow2 file, each durable write refused" {
+	prepare() { no_store; }
+	finished() { one_image; }
+	refuse_sweep ENOSPC 74 vmfetch -q -a m "$BATS_FILE_TMPDIR/master.qcow2"
+}
+
+# --- vmclone -----------------------------------------------------------------
+
+only_master() { rm -rf "$VMPIPE_ROOT"; cp -a "$BATS_FILE_TMPDIR/with-master" "$VMPIPE_ROOT"; }
+
+three_clones()
+{
+	[[ $(vmls -Ho name,state) == $'k-1\tcloned\nk-2\tcloned\nk-3\tcloned' ]]
+}
+
+@test "vmclone of three, killed at each call" {
+	prepare() { only_master; }
+	finished() { three_clones; }
+	kill_sweep vmclone -q --from m -c 3 --name 'k-{{index}}'
+}
+
+@test "vmclone of three, stopped and interrupted" {
+	prepare() { only_master; }
+	finished() { three_clones; }
+	term_sweep vmclone -q --from m -c 3 --name 'k-{{index}}'
+	eintr_sweep vmclone -q --from m -c 3 --name 'k-{{index}}'
+}
+
+@test "vmclone of three, each durable write refused" {
+	prepare() { only_master; }
+	finished() { three_clones; }
+	refuse_sweep ENOSPC 74 vmclone -q --from m -c 3 --name 'k-{{index}}'
+}
