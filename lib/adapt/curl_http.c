@@ -396,7 +396,7 @@ static const struct {
 	{ CURLE_SSL_INVALIDCERTSTATUS, VM_E_DENIED, "tls" },
 	{ CURLE_SSL_CACERT_BADFILE, VM_E_NO_INPUT, "cacert" },
 	{ CURLE_URL_MALFORMAT, VM_E_USAGE, "bad_url" },
-	{ CURLE_UNSUPPORTED_PROTOCOL, VM_E_USAGE, "bad_url" },
+	{ CURLE_UNSUPPORTED_PROTOCOL, VM_E_PROTOCOL, "http_reply" },
 	{ CURLE_WEIRD_SERVER_REPLY, VM_E_PROTOCOL, "http_reply" },
 	{ CURLE_OUT_OF_MEMORY, VM_E_SYSTEM, "no_memory" },
 	{ CURLE_OK, VM_E_UNAVAILABLE, "connection_lost" }, /* the rest */

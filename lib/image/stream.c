@@ -33,6 +33,7 @@ struct vm_stream {
 	pthread_t reader, hasher;
 	bool reading, hashing; /* the threads exist */
 	bool ended;	       /* the caller has seen the end */
+	bool digested; /* result is complete */
 	atomic_bool stop;
 	struct vm_hash *sha256, *sha512;
 	struct vm_stream_result result;
@@ -389,6 +390,18 @@ join(struct vm_stream *s)
 }
 
 static int
+digest(struct vm_stream *s, struct vm_error *err)
+{
+	if (vm_hash_finish(s->sha256, s->result.sha256, err) == -1)
+		return -1;
+	if (s->sha512 != NULL &&
+	    vm_hash_finish(s->sha512, s->result.sha512, err) == -1)
+		return -1;
+	s->digested = true;
+	return 0;
+}
+
+static int
 check_digest(const struct vm_stream *s, struct vm_error *err)
 {
 	const struct vm_source *source = s->options.source;
@@ -414,10 +427,7 @@ vm_stream_finish(struct vm_stream *s, struct vm_stream_result *result,
 		if (vm_stream_read(s, &data, &len, err) == -1)
 			return -1;
 	join(s);
-	if (report(s, err) == -1 ||
-	    vm_hash_finish(s->sha256, s->result.sha256, err) == -1 ||
-	    (s->sha512 != NULL &&
-		vm_hash_finish(s->sha512, s->result.sha512, err) == -1))
+	if (report(s, err) == -1 || (!s->digested && digest(s, err) == -1))
 		return -1;
 	if (!s->result.reply.not_modified && check_digest(s, err) == -1)
 		return -1;

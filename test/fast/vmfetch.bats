@@ -1,4 +1,5 @@
 # vmfetch against a real nginx, and against what may go wrong.
+# shellcheck shell=bash disable=SC2154 # set by common.bash and bats
 
 load ../lib/common
 
@@ -83,4 +84,278 @@ is_master()
 	status_is 66 vmfetch ./none.raw
 	err_has "none.raw"
 	status_is 77 vmfetch "$PWD/"
+}
+
+@test "many fetchers of one source make one download" {
+	serve "$PWD/web" 'limit_rate 500k;'
+	for i in {1..8}; do
+		vmfetch --insecure "$url/box.qcow2" >"out.$i" 3>&- &
+		pids[i]=$!
+	done
+	for i in {1..8}; do wait "${pids[i]}"; done
+	has_requests 1 GET /box.qcow2
+	[ "$(cat out.* | jq -r '.image | "\(.id) \(.generation)"' | sort -u)" = \
+	    "$(sha web/box.qcow2) 1" ]
+	is_master "$(sha web/box.qcow2)" box.raw
+}
+
+@test "the second waits, says so after --lock-timeout, takes over a dead one" {
+	serve "$PWD/web" 'limit_rate 60k;'
+	vmfetch --insecure "$url/box.qcow2" >/dev/null 3>&- &
+	first=$!
+	wait_for is_fetching
+	status_is 75 vmfetch --insecure --lock-timeout 100ms "$url/box.qcow2"
+	err_has "another process is fetching it"
+	[ "$(field error.retryable)" = true ]
+	vmfetch --insecure "$url/disk.raw" -a other >/dev/null 3>&- &
+	other=$!
+	vmfetch --insecure "$url/box.qcow2" >out 3>&- &
+	second=$!
+	kill -9 "$first"
+	wait "$second"
+	[ "$(jq -r .image.id out)" = "$(sha web/box.qcow2)" ]
+	kill "$other"
+	wait "$other" || :
+}
+is_fetching() { grep -qs ' 393216$' "$VMPIPE_ROOT"/locks/fetch-*; }
+
+@test "a manifest: one record per role, in order, its files taken in" {
+	mkdir files
+	echo key >files/key.pub
+	echo secret >secret
+	cat >shop.yaml <<-END
+		vmpipe: 1
+		service: shop
+		roles:
+		  web:
+		    image: {source: ./web/box.qcow2}
+		    after: [db]
+		    customize:
+		      - upload: {source: files/key.pub, path: /etc/key}
+		      - user: {name: amy, ssh_keys: [{file: files/key.pub}]}
+		    instance:
+		      - root_password: {file: $PWD/secret}
+		  db:
+		    image:
+		      source: ./web/box.qcow2
+	END
+	status_is 0 vmfetch shop.yaml
+	[ "$(field role)" = "db
+	web" ] || [ "$(field role | paste -sd,)" = db,web ]
+	[ "$(field service | sort -u)" = shop ]
+	[ "$(field image.id | sort -u)" = "$(sha web/box.qcow2)" ]
+	web=$(tail -1 <<<"$output")
+	key=$(sha files/key.pub)
+	[ "$(jq -r .spec.customize[0].upload.sha256 <<<"$web")" = "$key" ]
+	[ "$(jq -r .spec.customize[1].user.ssh_keys[0].sha256 <<<"$web")" = \
+	    "$key" ]
+	[ "$(jq -r .spec.instance[0].root_password.sha256 <<<"$web")" = \
+	    "$(sha secret)" ]
+	cmp "$VMPIPE_ROOT/files/$key" files/key.pub
+	cmp "$VMPIPE_ROOT/files/$(sha secret)" secret
+	[[ $output != *'"secret"'* ]]
+	status_is 0 vmfetch -f shop.yaml --role web
+	[ "$(field role)" = web ]
+	status_is 0 vmfetch - <shop.yaml
+	status_is 64 vmfetch --role none shop.yaml
+	err_has "there is no role none"
+}
+
+@test "a manifest's files may not lead out of its directory" {
+	mkdir m
+	echo x >outside
+	ln -s .. m/up
+	for source in ../outside up/outside m/../../outside; do
+		printf '%s\n' 'vmpipe: 1' 'service: s' 'roles:' '  r:' \
+		    '    image: {source: ../box.raw}' '    customize:' \
+		    "      - upload: {source: $source, path: /x}" >m/s.yaml
+		status_is 65 vmfetch m/s.yaml
+		[[ $source == *..* ]] ||
+		    err_has "leads out of the manifest's directory"
+	done
+	sed -i 's,source: m.*outside,source: none,' m/s.yaml
+	status_is 66 vmfetch m/s.yaml
+	[ -z "$(ls -A "$VMPIPE_ROOT/files")" ]
+}
+
+@test "all that is wrong with a manifest is said, and nothing fetched" {
+	printf '%s\n' 'vmpipe: 1' 'service: s' 'roles:' '  r:' \
+	    '    image: {source: ./box.raw}' '    cpu: 1' '    memry: 1G' \
+	    >bad.yaml
+	status_is 65 vmfetch bad.yaml
+	err_has "bad.yaml:6:"
+	err_has "bad.yaml:7:"
+	[ "$(field state)" = failed ]
+}
+
+@test "pull: never and always" {
+	role='vmpipe: 1
+service: s
+roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
+	echo "${role/PULL/never}" >never.yaml
+	echo "${role/PULL/always}" >always.yaml
+	status_is 66 vmfetch never.yaml
+	err_has "pull is never"
+	status_is 0 vmfetch always.yaml
+	status_is 0 vmfetch never.yaml
+	printf x | dd of=box.raw conv=notrunc status=none
+	status_is 0 vmfetch never.yaml
+	[ "$(field image.generation)" = 1 ]
+	status_is 0 vmfetch always.yaml
+	[ "$(field image.generation)" = 2 ]
+	[ "$(field image.id)" = "$(sha box.raw)" ]
+}
+
+@test "generations: refresh, all, back, and by id" {
+	status_is 0 vmfetch -a box ./box.raw
+	first=$(field image.id)
+	printf x | dd of=box.raw conv=notrunc status=none
+	status_is 0 vmfetch -a box ./box.raw
+	[ "$(field image.generation)" = 1 ]
+	status_is 0 vmfetch --refresh --all
+	[ "$(field image.generation)" = 2 ]
+	status_is 0 vmfetch -a box box@1
+	[ "$(field image.id)" = "$first" ]
+	status_is 0 vmfetch box
+	[ "$(field image.generation)" = 1 ]
+	status_is 0 vmfetch --refresh box
+	[ "$(field image.generation)" = 2 ]
+	status_is 0 vmfetch "${first:0:12}"
+	[ "$(field image.id)" = "$first" ]
+	status_is 0 vmfetch --checksum "sha256:$first" box@1
+	status_is 65 vmfetch --checksum "sha256:$first" box@2
+	status_is 66 vmfetch box@3
+	status_is 66 vmfetch nobody
+}
+
+@test "two sources with one file name do not share an alias" {
+	mkdir other
+	cp box.raw other/box.raw
+	printf x | dd of=other/box.raw conv=notrunc status=none
+	status_is 0 vmfetch ./box.raw
+	status_is 0 vmfetch ./other/box.raw
+	[[ $(field image.alias) == box-?????? ]]
+	[ "$(field image.generation)" = 1 ]
+	status_is 0 vmfetch ./box.raw
+	[ "$(field image.alias)" = box ]
+}
+
+@test "a name must hold what it says" {
+	cp web/box.qcow2 lie.raw
+	status_is 65 vmfetch ./lie.raw
+	[ "$(field error.code)" = format_mismatch ]
+	cp box.raw lie.qcow2
+	status_is 65 vmfetch ./lie.qcow2
+	err_has "by its name it is qcow2, by its contents raw"
+	no_litter
+}
+
+@test "what could do harm is refused before qemu-img sees it" {
+	mkdir bin
+	printf '#!/bin/sh\ntouch %s/started; exit 1\n' "$PWD" >bin/qemu-img
+	chmod +x bin/qemu-img
+	export PATH=$PWD/bin:$PATH
+	for args in backing=/etc/passwd incompatible=4 crypt=1 nb_snapshots=1 \
+	    incompatible=16 virtual_size=0x80000000000 l1_offset=0x30001; do
+		"$top/test/lib/mkqcow2.pl" "$args" >evil.qcow2
+		status_is 65 vmfetch ./evil.qcow2
+		[ ! -e started ]
+		no_litter
+	done
+	cp web/box.qcow2 evil.qcow2
+	status_is 70 vmfetch ./evil.qcow2
+	err_has "qemu-img ended with status 1"
+	no_litter
+	[ -z "$(ls "$VMPIPE_ROOT/images")" ]
+}
+
+@test "bombs: out of proportion, too large, twice compressed" {
+	head -c 2000M /dev/zero | zstd -q >zeros.raw.zst
+	status_is 65 vmfetch ./zeros.raw.zst
+	[ "$(field error.code)" = bomb ]
+	err_has "--max-size"
+	status_is 0 vmfetch --max-size 2G ./zeros.raw.zst
+	[ "$(du -s "$VMPIPE_ROOT" | cut -f1)" -lt 1000 ]
+	status_is 65 vmfetch --max-size 1G -a again ./zeros.raw.zst --refresh
+	[ "$(field error.code)" = virtual_size ]
+	gzip -c box.raw | gzip >twice.raw.gz
+	status_is 65 vmfetch ./twice.raw.gz
+	[ "$(field error.code)" = bomb ]
+	no_litter
+}
+
+@test "cut off, empty, one byte, and no disk at all" {
+	gzip -c box.raw | head -c 500 >cut.raw.gz
+	status_is 65 vmfetch ./cut.raw.gz
+	: >empty.img
+	status_is 65 vmfetch ./empty.img
+	printf x >one.img
+	status_is 65 vmfetch ./one.img
+	head -c 300000 web/box.qcow2 >short.qcow2
+	status_is 65 vmfetch ./short.qcow2
+	echo '<html>' >page.img
+	status_is 65 vmfetch ./page.img
+	no_litter
+	[ -z "$(ls "$VMPIPE_ROOT/images")" ]
+}
+
+@test "digests that are none" {
+	good=$(sha box.raw)
+	for bad in "$good" "sha256:${good:1}" "sha256:${good^^}" "md5:$good" \
+	    "sha512:$good" "sha256:${good/[0-9a-f]/g}" sha256: ''; do
+		status_is 64 vmfetch --checksum "$bad" ./box.raw
+		err_has "lower-case hex"
+	done
+	status_is 0 vmfetch --checksum "sha256:$good" ./box.raw
+}
+
+@test "a full disk: 74, nothing left, and it works afterwards" {
+	for fault in write:1:ENOSPC fsync:1:ENOSPC link:1:ENOSPC \
+	    rename:1:ENOSPC fsync_dir:1:ENOSPC open:1:ENOSPC; do
+		VMPIPE_FAULT=$fault status_is 74 vmfetch ./box.raw
+		rm -rf "$VMPIPE_ROOT"
+	done
+	status_is 74 bash -c 'ulimit -f 100; exec vmfetch ./box.raw'
+	no_litter
+	status_is 0 vmfetch ./box.raw
+}
+
+@test "a damaged master is not used but fetched anew" {
+	status_is 0 vmfetch ./box.raw
+	at=$VMPIPE_ROOT/images/$(sha box.raw)
+	chmod 644 "$at"/*.raw
+	status_is 0 vmfetch ./box.raw
+	err_has "fetching it anew"
+	is_master "$(sha box.raw)" box.raw
+	[ -n "$(ls "$VMPIPE_ROOT/quarantine")" ]
+}
+
+@test "a dry run touches nothing" {
+	status_is 0 vmfetch -n ./box.raw
+	[ "$(field state)" = absent ]
+	[ -z "$(ls "$VMPIPE_ROOT/images" "$VMPIPE_ROOT/aliases" |
+	    grep -v :)" ]
+	status_is 0 vmfetch ./box.raw
+	before=$(snapshot)
+	status_is 0 vmfetch -n ./box.raw
+	[ "$(field state)" = fetched ]
+	[ "$before" = "$(snapshot)" ]
+}
+
+@test "one that fails does not stop the others" {
+	status_is 66 vmfetch ./none.raw ./box.raw
+	[ "$(field state | paste -sd,)" = failed,fetched ]
+	status_is 1 vmfetch ./none.raw web/box.qcow2 'http://x y/'
+	status_is 64 vmfetch ftp://localhost/x
+	err_has "only http, https and file"
+}
+
+@test "wrong command lines" {
+	status_is 64 vmfetch
+	status_is 64 vmfetch -a x ./a.raw ./b.raw
+	status_is 64 vmfetch --all
+	status_is 64 vmfetch --refresh --all ./box.raw
+	status_is 64 vmfetch --role x ./box.raw
+	status_is 64 vmfetch -a 'Bad/Name' ./box.raw
+	status_is 64 vmfetch file://host/x.raw
 }
