@@ -1,10 +1,10 @@
 #include "lib/adapt/curl_http.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/adapt/curl_url.h"
 #include "lib/base/clean.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -17,18 +17,6 @@
 #define BACKOFF_MS 250
 #define RETRY_AFTER_MAX_MS 120000
 #define BUFFER (256L << 10)
-
-static void
-clean_string(char **s)
-{
-	curl_free(*s);
-}
-
-static void
-clean_url(CURLU **url)
-{
-	curl_url_cleanup(*url);
-}
 
 /* One GET from its first request to its last byte. */
 struct transfer {
@@ -59,91 +47,7 @@ release(struct transfer *t)
 	curl_free(t->password);
 }
 
-/* --- URLs ------------------------------------------------------------------ */
-
-static bool
-is_http(const char *scheme)
-{
-	return strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
-}
-
-static char *
-get_part(CURLU *url, CURLUPart part)
-{
-	char *value = NULL;
-
-	return curl_url_get(url, part, &value, CURLU_DEFAULT_PORT) ==
-		CURLUE_OK ?
-	    value :
-	    NULL;
-}
-
-/* Parse it and take the credentials out; user and password may be NULL. */
-static CURLU *
-parse_url(const char *text, char **user, char **password, struct vm_error *err)
-{
-	CURLU *url = curl_url();
-	char *scheme VM_CLEAN(clean_string) = NULL;
-	CURLUcode code;
-
-	if (url == NULL) {
-		vm_error_nomem(err);
-		return NULL;
-	}
-	code = curl_url_set(url, CURLUPART_URL, text,
-	    CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE);
-	if (code != CURLUE_OK ||
-	    (scheme = get_part(url, CURLUPART_SCHEME)) == NULL ||
-	    !is_http(scheme)) {
-		vm_error_set(err, VM_E_USAGE, "bad_url",
-		    code != CURLUE_OK ?
-			"URL: %s" :
-			"URL scheme %s: only http, https and file",
-		    code != CURLUE_OK ? curl_url_strerror(code) : scheme);
-		curl_url_cleanup(url);
-		return NULL;
-	}
-	if (user != NULL) {
-		*user = curl_url_get(url, CURLUPART_USER, user,
-			    CURLU_URLDECODE) == CURLUE_OK ?
-		    *user :
-		    NULL;
-		*password = curl_url_get(url, CURLUPART_PASSWORD, password,
-				CURLU_URLDECODE) == CURLUE_OK ?
-		    *password :
-		    NULL;
-	}
-	curl_url_set(url, CURLUPART_USER, NULL, 0);
-	curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
-	curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
-	return url;
-}
-
-char *
-vm_http_clean_url(const char *text, struct vm_error *err)
-{
-	CURLU *url VM_CLEAN(clean_url) = parse_url(text, NULL, NULL, err);
-	char *full VM_CLEAN(clean_string) = NULL;
-	char *copy;
-
-	if (url == NULL)
-		return NULL;
-	if (curl_url_get(url, CURLUPART_URL, &full, 0) != CURLUE_OK ||
-	    (copy = strdup(full)) == NULL) {
-		vm_error_nomem(err);
-		return NULL;
-	}
-	return copy;
-}
-
-static bool
-has_same_part(CURLU *a, CURLU *b, CURLUPart part)
-{
-	char *x VM_CLEAN(clean_string) = get_part(a, part);
-	char *y VM_CLEAN(clean_string) = get_part(b, part);
-
-	return x != NULL && y != NULL && strcasecmp(x, y) == 0;
-}
+/* --- redirects ------------------------------------------------------------ */
 
 static int
 show_url(struct transfer *t, struct vm_error *err)
@@ -158,8 +62,8 @@ show_url(struct transfer *t, struct vm_error *err)
 static int
 follow(struct transfer *t, struct vm_error *err)
 {
-	char *from VM_CLEAN(clean_string) = NULL;
-	CURLU *url VM_CLEAN(clean_url) = NULL;
+	char *from VM_CLEAN_URL_TEXT = NULL;
+	CURLU *url VM_CLEAN_URL = NULL;
 	const char *location = NULL;
 	struct vm_error why = { 0 };
 
@@ -170,18 +74,18 @@ follow(struct transfer *t, struct vm_error *err)
 	if (location == NULL)
 		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
 		    "%s: redirected to nowhere", t->shown);
-	url = parse_url(location, NULL, NULL, &why);
+	url = vm_url_parse(location, NULL, NULL, &why);
 	if (url == NULL)
 		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
 		    "%s: redirect refused: %s", t->shown, why.message);
-	from = get_part(t->url, CURLUPART_SCHEME);
+	from = vm_url_get(t->url, CURLUPART_SCHEME);
 	if (from != NULL && strcmp(from, "https") == 0 &&
-	    !has_same_part(t->url, url, CURLUPART_SCHEME))
+	    !vm_url_has_same(t->url, url, CURLUPART_SCHEME))
 		return vm_error_set(err, VM_E_DENIED, "downgrade",
 		    "%s: redirected from https to http", t->shown);
-	if (!has_same_part(t->url, url, CURLUPART_HOST) ||
-	    !has_same_part(t->url, url, CURLUPART_PORT) ||
-	    !has_same_part(t->url, url, CURLUPART_SCHEME)) {
+	if (!vm_url_has_same(t->url, url, CURLUPART_HOST) ||
+	    !vm_url_has_same(t->url, url, CURLUPART_PORT) ||
+	    !vm_url_has_same(t->url, url, CURLUPART_SCHEME)) {
 		curl_free(VM_TAKE(t->user));
 		curl_free(VM_TAKE(t->password));
 	}
@@ -190,7 +94,7 @@ follow(struct transfer *t, struct vm_error *err)
 	return show_url(t, err);
 }
 
-/* --- one response ---------------------------------------------------------- */
+/* --- one response -------------------------------------------------------- */
 
 static long
 get_status(const struct transfer *t)
@@ -210,7 +114,7 @@ copy_header(const struct transfer *t, const char *name, char *out, size_t size)
 	if (curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &header) ==
 		CURLHE_OK &&
 	    strlen(header->value) < size)
-		strcpy(out, header->value);
+		snprintf(out, size, "%s", header->value);
 }
 
 static bool
@@ -236,23 +140,43 @@ begin(struct transfer *t, struct vm_error *err)
 	return t->sink->begin(t->sink->context, &t->reply, err);
 }
 
+/* "bytes FIRST-LAST/TOTAL" (RFC 9110 section 14.4). */
+static bool
+parse_range(const char *text, uint64_t *first, uint64_t *last, uint64_t *total)
+{
+	static const char marks[] = "-/";
+	uint64_t *const numbers[] = { first, last, total };
+	char *end;
+
+	if (strncmp(text, "bytes ", 6) != 0)
+		return false;
+	text += 6;
+	for (size_t i = 0; i < 3; i++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		*numbers[i] = strtoull(text, &end, 10);
+		if (*end != marks[i])
+			return false;
+		text = end + 1;
+	}
+	return true;
+}
+
 /* A 206 must go on exactly where we stopped, in a file of the same length. */
 static int
 check_range(const struct transfer *t, struct vm_error *err)
 {
-	unsigned long long first, last, total;
-	char range[128], end;
+	uint64_t first, last, total;
+	char range[128];
 
 	copy_header(t, "Content-Range", range, sizeof(range));
-	if (sscanf(range, "bytes %llu-%llu/%llu%c", &first, &last, &total,
-		&end) != 3 ||
-	    first != t->received || last < first || last >= total ||
-	    (t->reply.length != VM_HTTP_UNKNOWN && total != t->reply.length))
-		return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
-		    "%s: asked to go on at byte %llu, the server answered "
-		    "\"%s\"",
-		    t->shown, (unsigned long long)t->received, range);
-	return 0;
+	if (parse_range(range, &first, &last, &total) && first == t->received &&
+	    first <= last && last < total &&
+	    (t->reply.length == VM_HTTP_UNKNOWN || t->reply.length == total))
+		return 0;
+	return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
+	    "%s: asked to go on at byte %llu, the server answered \"%s\"",
+	    t->shown, (unsigned long long)t->received, range);
 }
 
 /* The headers are there: is the body for the sink? */
@@ -310,7 +234,7 @@ on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
 	return is_stopped(arg);
 }
 
-/* --- one request ----------------------------------------------------------- */
+/* --- one request --------------------------------------------------------- */
 
 static int
 add_header(struct transfer *t, const char *name, const char *value,
@@ -469,7 +393,7 @@ request_once(struct transfer *t, struct vm_error *err)
 	return fail_status(t, status, err);
 }
 
-/* --- the whole ------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 static bool
 is_worth_another(const struct transfer *t, const struct vm_error *err)
@@ -548,12 +472,29 @@ vm_http_get(const struct vm_http_request *request,
 	t.curl = curl_easy_init();
 	if (t.curl == NULL)
 		vm_error_nomem(err);
-	else if ((t.url = parse_url(request->url, &t.user, &t.password, err)) !=
-		NULL &&
+	else if ((t.url = vm_url_parse(request->url, &t.user, &t.password,
+		      err)) != NULL &&
 	    show_url(&t, err) == 0)
 		result = transfer(&t, err);
 	if (result == 0)
 		*reply = t.reply;
 	release(&t);
 	return result;
+}
+
+char *
+vm_http_clean_url(const char *text, struct vm_error *err)
+{
+	CURLU *url VM_CLEAN_URL = vm_url_parse(text, NULL, NULL, err);
+	char *full VM_CLEAN_URL_TEXT = NULL;
+	char *copy;
+
+	if (url == NULL)
+		return NULL;
+	if (curl_url_get(url, CURLUPART_URL, &full, 0) != CURLUE_OK ||
+	    (copy = strdup(full)) == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	return copy;
 }

@@ -89,14 +89,14 @@ read_at(const struct qcow2 *q, void *data, size_t len, uint64_t offset,
 	return 0;
 }
 
-/* --- header ---------------------------------------------------------------- */
+/* --- header -------------------------------------------------------------- */
 
 static int
 check_incompatible(uint64_t bits, struct vm_error *err)
 {
 	if (bits & INCOMPAT_DATA_FILE)
 		return vm_error_set(err, VM_E_DATA, "data_file",
-		    "qcow2: its data is in another file, which is never opened");
+		    "qcow2: its data is in another file");
 	if (bits & INCOMPAT_CORRUPT)
 		return vm_error_set(err, VM_E_DATA, "corrupt",
 		    "qcow2: marked corrupt by the program that wrote it");
@@ -260,7 +260,7 @@ check_extensions(const struct qcow2 *q, struct vm_error *err)
 	return 0;
 }
 
-/* --- clusters -------------------------------------------------------------- */
+/* --- clusters ------------------------------------------------------------ */
 
 static bool
 has_bit(const unsigned char *map, uint64_t bit)

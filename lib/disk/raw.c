@@ -209,7 +209,7 @@ vm_raw_open(int fd, struct vm_error *err)
 	vm_queue_init(&raw->free, CHUNKS);
 	vm_queue_init(&raw->full, CHUNKS);
 	if (start(raw, err) == -1) {
-		vm_raw_free(raw);
+		vm_raw_clean(&raw);
 		return NULL;
 	}
 	return raw;
@@ -320,8 +320,10 @@ release_digests(struct digests *digests)
 }
 
 void
-vm_raw_free(struct vm_raw *raw)
+vm_raw_clean(struct vm_raw **owned)
 {
+	struct vm_raw *raw = *owned;
+
 	if (raw == NULL)
 		return;
 	vm_queue_stop(&raw->full);
@@ -336,13 +338,7 @@ vm_raw_free(struct vm_raw *raw)
 	free(raw);
 }
 
-void
-vm_raw_clean(struct vm_raw **raw)
-{
-	vm_raw_free(*raw);
-}
-
-/* --- a file that is there -------------------------------------------------- */
+/* --- a file that is there ------------------------------------------------ */
 
 struct scan {
 	int fd;
@@ -409,7 +405,7 @@ run_scan(struct scan *scan, struct vm_error *err)
 	pthread_t threads[WORKERS_MAX];
 	size_t started = 0;
 
-	/* With one thread fewer than asked for the work is done all the same. */
+	/* With fewer threads than asked for it is done all the same. */
 	while (started + 1 < worker_count() &&
 	    pthread_create(&threads[started], NULL, scan_chunks, scan) == 0)
 		started++;

@@ -38,8 +38,7 @@ int vm_raw_add(struct vm_raw *raw, const void *data, size_t len,
 int vm_raw_finish(struct vm_raw *raw, uint64_t *size_bytes,
     struct vm_buf *chunks, struct vm_error *err) VM_MUST_CHECK;
 
-/* Stop the workers and free; the file is left as it is.  NULL is fine. */
-void vm_raw_free(struct vm_raw *raw);
+/* Stop the workers and free; the file is left as it is. */
 void vm_raw_clean(struct vm_raw **raw);
 #define VM_CLEAN_RAW VM_CLEAN(vm_raw_clean)
 

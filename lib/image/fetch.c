@@ -53,7 +53,7 @@ load_image(struct vm_store *store, const char *id, struct vm_error *err)
 	return NULL;
 }
 
-/* --- which alias ----------------------------------------------------------- */
+/* --- which alias --------------------------------------------------------- */
 
 /* Is there an alias of this name that stands for another source? */
 static bool
@@ -130,7 +130,7 @@ find_current(struct fetch *f, struct vm_error *err)
 	return f->facts == NULL && vm_error_is_set(err) ? -1 : 0;
 }
 
-/* --- is it there ----------------------------------------------------------- */
+/* --- is it there --------------------------------------------------------- */
 
 /* The image whose file as published has the sha512 asked for. */
 static int
@@ -200,7 +200,7 @@ adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
 	return 0;
 }
 
-/* --- fetching it ----------------------------------------------------------- */
+/* --- fetching it --------------------------------------------------------- */
 
 static void
 note_progress(void *context, uint64_t done, uint64_t total)

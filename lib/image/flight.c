@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,12 +20,13 @@ show_other(struct vm_store *store, const char *name)
 {
 	int fd VM_CLEAN_FD = openat(store->fds[VM_STORE_LOCKS], name,
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	unsigned long long done, total;
-	char note[NOTE_LEN + 1] = "";
+	char note[NOTE_LEN + 1] = "", *rest;
+	uint64_t done, total;
 
-	if (fd == -1 || pread(fd, note, NOTE_LEN, 0) != NOTE_LEN ||
-	    sscanf(note, "%llu %llu", &done, &total) != 2)
+	if (fd == -1 || pread(fd, note, NOTE_LEN, 0) != NOTE_LEN)
 		return;
+	done = strtoull(note, &rest, 10);
+	total = strtoull(rest, NULL, 10);
 	vm_progress_total(total == UINT64_MAX ? 0 : total);
 	vm_progress_update(done);
 }

@@ -16,7 +16,7 @@
 #define DISK "disk.raw" /* until the id is known */
 #define DOWNLOAD "download.qcow2"
 #define RATIO_FREE ((uint64_t)1 << 30) /* bytes that any file may become */
-#define RATIO_MAX 1000		       /* beyond them, this many times itself */
+#define RATIO_MAX 1000		       /* beyond: times its size */
 
 struct build {
 	struct vm_publish *publish;
@@ -94,7 +94,7 @@ finish_stream(struct build *b, struct vm_master *master, struct vm_error *err)
 	return vm_stream_finish(b->stream, &master->stream, err);
 }
 
-/* --- raw ------------------------------------------------------------------- */
+/* --- raw ----------------------------------------------------------------- */
 
 static int
 write_raw(struct build *b, struct vm_master *master, struct vm_error *err)
@@ -117,7 +117,7 @@ write_raw(struct build *b, struct vm_master *master, struct vm_error *err)
 	    &b->inspect, err);
 }
 
-/* --- qcow2 ----------------------------------------------------------------- */
+/* --- qcow2 --------------------------------------------------------------- */
 
 static int
 save_download(struct build *b, int fd, struct vm_error *err)
@@ -182,7 +182,7 @@ write_qcow2(struct build *b, struct vm_master *master, struct vm_error *err)
 	return 0;
 }
 
-/* --- both ------------------------------------------------------------------ */
+/* --- both ---------------------------------------------------------------- */
 
 /* Under its final name, sealed, with the chunks beside it. */
 static int

@@ -17,7 +17,7 @@ struct run {
 	struct vm_records *records;
 };
 
-/* --- one record ------------------------------------------------------------ */
+/* --- one record ---------------------------------------------------------- */
 
 static int
 fetch(const struct run *run, const struct vm_source *source,
@@ -80,7 +80,7 @@ fetch_record(const struct run *run, const struct vm_source *source,
 	return fill_spec(record, &fetched, err);
 }
 
-/* --- sources --------------------------------------------------------------- */
+/* --- sources ------------------------------------------------------------- */
 
 static int
 run_source(const struct run *run, const char *text, bool is_file,
@@ -110,7 +110,7 @@ run_source(const struct run *run, const char *text, bool is_file,
 	return vm_records_add(run->records, VM_TAKE(record), err);
 }
 
-/* --- manifests ------------------------------------------------------------- */
+/* --- manifests ----------------------------------------------------------- */
 
 static bool
 is_wanted(const struct vm_image_options *options, const char *role)
@@ -228,7 +228,7 @@ run_manifest(const struct run *run, const char *path, struct vm_error *err)
 	return 0;
 }
 
-/* --- all ------------------------------------------------------------------- */
+/* --- all ----------------------------------------------------------------- */
 
 static int
 run_aliases(const struct run *run, struct vm_error *err)

@@ -141,7 +141,7 @@ set_location(struct vm_source *source, const char *text, const char *directory,
 	}
 }
 
-/* --- names ----------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------- */
 
 static const char *const packings[] = { ".xz", ".gz", ".zst", ".bz2", NULL };
 static const char *const formats[] = { ".qcow2", ".raw", ".img", NULL };
@@ -206,7 +206,7 @@ vm_source_name(const struct vm_source *source, struct vm_error *err)
 	return vm_buf_printf(err, "%s", *begin == '\0' ? "image" : begin);
 }
 
-/* --- the rest -------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------ */
 
 int
 vm_source_parse(const char *text, const char *directory,

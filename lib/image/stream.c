@@ -33,7 +33,7 @@ struct vm_stream {
 	pthread_t reader, hasher;
 	bool reading, hashing; /* the threads exist */
 	bool ended;	       /* the caller has seen the end */
-	bool digested; /* result is complete */
+	bool digested;	       /* result is complete */
 	atomic_bool stop;
 	struct vm_hash *sha256, *sha512;
 	struct vm_stream_result result;
@@ -77,7 +77,7 @@ report(struct vm_stream *s, struct vm_error *err)
 	return result;
 }
 
-/* --- the reading thread ---------------------------------------------------- */
+/* --- the reading thread -------------------------------------------------- */
 
 static int
 check_length(struct vm_stream *s, uint64_t bytes, struct vm_error *err)
@@ -239,7 +239,7 @@ run_reader(void *arg)
 	return NULL;
 }
 
-/* --- the hashing thread ---------------------------------------------------- */
+/* --- the hashing thread -------------------------------------------------- */
 
 static void *
 run_hasher(void *arg)
@@ -264,7 +264,7 @@ run_hasher(void *arg)
 	return NULL;
 }
 
-/* --- the caller ------------------------------------------------------------ */
+/* --- the caller ---------------------------------------------------------- */
 
 static int
 open_input(struct vm_stream *s, struct vm_error *err)
@@ -341,7 +341,7 @@ vm_stream_open(const struct vm_stream_options *options, struct vm_error *err)
 	vm_queue_init(&s->hashed, BLOCKS);
 	if (open_input(s, err) == -1 || prepare(s, err) == -1 ||
 	    start(s, err) == -1) {
-		vm_stream_free(s);
+		vm_stream_clean(&s);
 		return NULL;
 	}
 	return s;
@@ -436,8 +436,10 @@ vm_stream_finish(struct vm_stream *s, struct vm_stream_result *result,
 }
 
 void
-vm_stream_free(struct vm_stream *s)
+vm_stream_clean(struct vm_stream **owned)
 {
+	struct vm_stream *s = *owned;
+
 	if (s == NULL)
 		return;
 	stop(s);
@@ -453,10 +455,4 @@ vm_stream_free(struct vm_stream *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
-}
-
-void
-vm_stream_clean(struct vm_stream **stream)
-{
-	vm_stream_free(*stream);
 }

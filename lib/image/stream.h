@@ -64,8 +64,7 @@ bool vm_stream_is_pinned(const struct vm_stream *stream);
 int vm_stream_finish(struct vm_stream *stream, struct vm_stream_result *result,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* End it at once, wherever it is.  NULL is fine. */
-void vm_stream_free(struct vm_stream *stream);
+/* End it at once, wherever it is, and free. */
 void vm_stream_clean(struct vm_stream **stream);
 #define VM_CLEAN_STREAM VM_CLEAN(vm_stream_clean)
 
