@@ -1,0 +1,58 @@
+/*
+ * doctor.h - what is wrong here, and the one command that mends it.
+ *
+ * Every finding is a record of kind "check":
+ *
+ *	{"vmpipe":1,"kind":"check","subject":"host","check":"qemu",
+ *	 "for":"vmdeploy","result":"ok","message":"...","fix":"..."}
+ *
+ * result is "ok", "note" (works, but could work better) or "lacking".  Looking
+ * changes nothing: the test guest that proves KVM is all that is run.
+ */
+#ifndef VM_HOST_DOCTOR_H
+#define VM_HOST_DOCTOR_H
+
+#include <stdbool.h>
+
+#include "lib/record/record.h"
+#include "lib/store/store.h"
+
+enum vm_doctor_result { VM_DOCTOR_OK, VM_DOCTOR_NOTE, VM_DOCTOR_LACKING };
+
+struct vm_doctor_finding {
+	const char *check;
+	const char *used_by; /* the commands that need it */
+	enum vm_doctor_result result;
+	char message[512];
+	char fix[512]; /* a command, or "" */
+};
+
+/* What this host lacks; store may be NULL (none yet). */
+int vm_doctor_check_host(struct vm_store *store, struct vm_records *findings,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* Why this VM does not start, or serve. */
+int vm_doctor_check_vm(struct vm_store *store, const char *name,
+    struct vm_records *findings, struct vm_error *err) VM_MUST_CHECK;
+
+/* Read every master again and compare it with the digests of its chunks. */
+int vm_doctor_check_images(struct vm_store *store, struct vm_records *findings,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* How many findings say "lacking". */
+size_t vm_doctor_count(const struct vm_records *findings);
+
+/* Append a finding about subject ("host", a VM's name, an image's id). */
+int vm_doctor_add(struct vm_records *findings, const char *subject,
+    const struct vm_doctor_finding *finding, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/* Fill message, and result when it is worse than what was found so far. */
+void vm_doctor_say(struct vm_doctor_finding *finding,
+    enum vm_doctor_result result, const char *format, ...) VM_PRINTF(3, 4);
+
+/* The same from an error, its hint being the fix. */
+void vm_doctor_say_error(struct vm_doctor_finding *finding,
+    enum vm_doctor_result result, const struct vm_error *error);
+
+#endif

@@ -1,0 +1,232 @@
+/* doctor_vm.c - see doctor.h: one VM, and the masters. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+
+#include "lib/base/fd.h"
+#include "lib/base/proc.h"
+#include "lib/disk/raw.h"
+#include "lib/host/doctor.h"
+#include "lib/host/drive.h"
+#include "lib/host/net.h"
+#include "lib/host/process.h"
+#include "lib/host/words.h"
+#include "lib/record/manifest.h"
+#include "lib/store/image.h"
+#include "lib/store/vm.h"
+
+#define CHUNKS_MAX ((size_t)64 << 20)
+
+struct patient {
+	struct vm_store *store;
+	const char *name;
+	struct vm_json *record;
+	int dir_fd;
+	bool is_busy;
+};
+
+static void
+check_spec(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	struct vm_error err = { 0 };
+
+	if (vm_manifest_check_role(vm_json_get(vm->record, "spec"), &err) == -1)
+		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
+	else
+		vm_doctor_say(finding, VM_DOCTOR_OK, "well-formed");
+}
+
+static void
+check_disks(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	VM_CLEAN_ARGV struct vm_argv argv = { 0 };
+	struct vm_error err = { 0 };
+
+	if (vm_drive_add(&argv, vm->record, vm->dir_fd, &err) == -1)
+		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
+	else
+		vm_doctor_say(finding, VM_DOCTOR_OK, "the chain is whole");
+}
+
+/* Is it the QEMU of this VM that holds the lock, and how is that? */
+static void
+check_process(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	VM_CLEAN_QMP struct vm_qmp qmp = VM_QMP_CLOSED;
+	VM_CLEAN_JSON struct vm_json *status = NULL;
+	struct vm_error err = { 0 };
+	const char *word;
+
+	if (!vm->is_busy) {
+		vm_doctor_say(finding, VM_DOCTOR_OK, "does not run");
+		return;
+	}
+	if (vm_process_connect(vm->record, vm->dir_fd, VM_PROCESS_ASK_MS, &qmp,
+		&err) == -1 ||
+	    vm_qmp_call(&qmp, "query-status", NULL, VM_PROCESS_ASK_MS, &status,
+		&err) == -1) {
+		vm_doctor_say(finding, VM_DOCTOR_LACKING,
+		    "its lock is held, yet %.400s", err.message);
+		snprintf(finding->fix, sizeof(finding->fix), "vmstop -f %s",
+		    vm->name);
+		return;
+	}
+	word = vm_json_string(status, "status", "?");
+	vm_doctor_say(finding,
+	    strcmp(word, "running") == 0 ? VM_DOCTOR_OK : VM_DOCTOR_LACKING,
+	    "QEMU says: %.60s", word);
+	if (finding->result == VM_DOCTOR_LACKING)
+		snprintf(finding->fix, sizeof(finding->fix),
+		    "vmstop -f %s && vmdeploy %s", vm->name, vm->name);
+}
+
+/* Of a VM that does not run: could it have its ports and bridges? */
+static void
+check_networks(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	VM_CLEAN_NETS struct vm_nets nets = { .count = 0 };
+	struct vm_error err = { 0 };
+
+	if (vm_net_plan(vm->record, vm->store->root, &nets, &err) == -1 ||
+	    (!vm->is_busy && vm_net_reserve(&nets, &err) == -1))
+		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
+	else
+		vm_doctor_say(finding, VM_DOCTOR_OK,
+		    vm->is_busy ? "in use by it" :
+				  "ports and bridges are free");
+}
+
+static void
+say_words(const struct patient *vm, const char *file, size_t lines,
+    struct vm_doctor_finding *finding)
+{
+	char words[480];
+
+	vm_words_read(vm->dir_fd, file, lines, words, sizeof(words));
+	vm_doctor_say(finding, *words == '\0' ? VM_DOCTOR_OK : VM_DOCTOR_NOTE,
+	    "%s", *words == '\0' ? "says nothing" : words);
+}
+
+static void
+check_qemu_log(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	say_words(vm, "qemu.log", 2, finding);
+}
+
+static void
+check_console(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	say_words(vm, "console.log", 3, finding);
+	finding->result = VM_DOCTOR_OK;
+}
+
+static const struct {
+	const char *check;
+	void (*look)(const struct patient *vm,
+	    struct vm_doctor_finding *finding);
+} vm_checks[] = {
+	{ "spec", check_spec },
+	{ "disks", check_disks },
+	{ "process", check_process },
+	{ "networks", check_networks },
+	{ "qemu.log", check_qemu_log },
+	{ "console", check_console },
+};
+
+int
+vm_doctor_check_vm(struct vm_store *store, const char *name,
+    struct vm_records *findings, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = vm_vm_load(store, name, false,
+	    err);
+	VM_CLEAN_FD int dir_fd = -1;
+	struct patient vm = { .store = store, .name = name, .record = record };
+	size_t i;
+	int busy;
+
+	if (record == NULL || (busy = vm_vm_is_busy(store, name, err)) == -1 ||
+	    (dir_fd = vm_store_open_object(store, VM_STORE_VMS, name, err)) ==
+		-1)
+		return -1;
+	vm.is_busy = busy == 1;
+	vm.dir_fd = dir_fd;
+	for (i = 0; i < sizeof(vm_checks) / sizeof(*vm_checks); i++) {
+		struct vm_doctor_finding finding = {
+			.check = vm_checks[i].check, .used_by = "vmdeploy"
+		};
+
+		vm_checks[i].look(&vm, &finding);
+		if (vm_doctor_add(findings, name, &finding, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- masters ---- */
+
+/* The master's chunks as they are now, against those noted when it was made. */
+static int
+compare(int dir_fd, const char *id, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *file = vm_buf_printf(err, "%s.raw", id);
+	VM_CLEAN_BUF struct vm_buf noted = { 0 };
+	VM_CLEAN_BUF struct vm_buf found = { 0 };
+	VM_CLEAN_FD int fd = -1;
+	struct stat st;
+
+	if (file == NULL ||
+	    vm_fd_read_file(dir_fd, "chunks", CHUNKS_MAX, &noted, err) == -1 ||
+	    (fd = vm_fd_open_regular(dir_fd, file, err)) == -1)
+		return -1;
+	if (fstat(fd, &st) == -1)
+		return vm_error_errno(err, errno, "%s", file);
+	if (vm_raw_scan(fd, (uint64_t)st.st_size, &found, err) == -1)
+		return -1;
+	if (found.len == noted.len &&
+	    memcmp(found.data, noted.data, noted.len) == 0)
+		return 0;
+	vm_error_set(err, VM_E_DATA, "image_changed",
+	    "its bytes are not those that were fetched");
+	return vm_error_hint(err, "vmfetch --refresh");
+}
+
+static void
+check_image(struct vm_store *store, const char *id,
+    struct vm_doctor_finding *finding)
+{
+	VM_CLEAN_JSON struct vm_json *image = NULL;
+	VM_CLEAN_FD int dir_fd = -1;
+	struct vm_error err = { 0 };
+
+	if ((image = vm_image_load(store, id, &err)) == NULL ||
+	    (dir_fd = vm_store_open_object(store, VM_STORE_IMAGES, id, &err)) ==
+		-1 ||
+	    compare(dir_fd, id, &err) == -1)
+		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
+	else
+		vm_doctor_say(finding, VM_DOCTOR_OK, "as fetched: %.100s",
+		    vm_json_string(image, "alias", "no alias"));
+}
+
+int
+vm_doctor_check_images(struct vm_store *store, struct vm_records *findings,
+    struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **ids = vm_store_list(store, VM_STORE_IMAGES, err);
+	size_t i;
+
+	for (i = 0; ids != NULL && ids[i] != NULL; i++) {
+		struct vm_doctor_finding finding = { .check = "master",
+			.used_by = "vmclone" };
+
+		if (vm_proc_check_stop(err) == -1)
+			return -1;
+		check_image(store, ids[i], &finding);
+		if (vm_doctor_add(findings, ids[i], &finding, err) == -1)
+			return -1;
+	}
+	return ids == NULL ? -1 : 0;
+}
