@@ -98,19 +98,31 @@ find_hindrance(const struct plan *plan, const struct vm_job *job)
 	return NULL;
 }
 
+/* What comes first has failed, so this is not started. */
 static void
-fail_for(struct vm_job *job, const struct vm_job *other)
+fail_after(struct vm_job *job, const struct vm_job *other)
 {
 	struct vm_error failure = { 0 };
-	const char *name = vm_json_string(other->record, "name", "?");
 
-	if (other->state == VM_JOB_PENDING)
-		vm_error_set(&failure, VM_E_DATA, "after_ring",
-		    "after: it and %.64s wait for one another", name);
-	else
-		vm_error_set(&failure, VM_E_UNAVAILABLE, "after_failed",
-		    "not started: %.64s, which comes first, has failed", name);
+	vm_error_set(&failure, VM_E_UNAVAILABLE, "after_failed",
+	    "not started: %.64s, which comes first, has failed",
+	    vm_json_string(other->record, "name", "?"));
 	vm_job_fail(job, &failure);
+}
+
+/* Nothing runs that could let these go on: they wait for one another. */
+static void
+fail_rings(struct plan *plan)
+{
+	struct vm_error failure = { 0 };
+	size_t i;
+
+	vm_error_set(&failure, VM_E_DATA, "after_ring",
+	    "spec.after: it would wait for ever, in a ring of roles");
+	for (i = 0; i < plan->count && vm_proc_stopped() == 0; i++) {
+		if (plan->jobs[i].state == VM_JOB_PENDING)
+			vm_job_fail(&plan->jobs[i], &failure);
+	}
 }
 
 /* ---- work ---- */
@@ -133,7 +145,7 @@ begin_jobs(struct plan *plan)
 			continue;
 		begun++;
 		if (other != NULL)
-			fail_for(job, other);
+			fail_after(job, other);
 		else
 			vm_job_begin(job, plan->qemu, plan->kvm);
 	}
@@ -164,20 +176,6 @@ step_jobs(struct plan *plan, bool *has_changed)
 	}
 	vm_progress_update(finished);
 	return waiting;
-}
-
-/* Nothing runs that could let these go on: they wait for one another. */
-static void
-fail_rings(struct plan *plan)
-{
-	size_t i;
-
-	for (i = 0; i < plan->count && vm_proc_stopped() == 0; i++) {
-		struct vm_job *job = &plan->jobs[i];
-
-		if (job->state == VM_JOB_PENDING)
-			fail_for(job, find_hindrance(plan, job));
-	}
 }
 
 static void

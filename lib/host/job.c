@@ -62,6 +62,8 @@ lock_and_launch(struct vm_job *job, struct vm_error *err)
 	struct vm_launch *launch = &job->launch;
 	const char *name = vm_json_string(job->record, "name", "");
 
+	if (vm_subject_check_kind(job->record, err) == -1)
+		return -1;
 	launch->dir_fd = vm_store_open_object(job->store, VM_STORE_VMS, name,
 	    err);
 	if (launch->dir_fd == -1)

@@ -12,17 +12,23 @@ static const char *const facts[] = { "image", "layer", "disks", "identity",
 	"applied", "started", "run", "ssh", "state", NULL };
 
 int
+vm_subject_check_kind(const struct vm_json *record, struct vm_error *err)
+{
+	if (vm_record_is_kind(record, "vm"))
+		return 0;
+	vm_error_set(err, VM_E_DATA, "not_a_vm", "the record is of no VM");
+	return vm_error_hint(err, "vmclone");
+}
+
+int
 vm_subject_refresh(struct vm_store *store, struct vm_json *record,
     struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *stored = NULL;
 	size_t i;
 
-	if (!vm_record_is_kind(record, "vm")) {
-		vm_error_set(err, VM_E_DATA, "not_a_vm",
-		    "the record is of no VM");
-		return vm_error_hint(err, "vmclone");
-	}
+	if (vm_subject_check_kind(record, err) == -1)
+		return -1;
 	stored = vm_vm_load(store, vm_json_string(record, "name", ""), false,
 	    err);
 	if (stored == NULL || vm_vm_check_facts(stored, record, err) == -1)

@@ -8,9 +8,13 @@
 #include "lib/base/error.h"
 #include "lib/store/store.h"
 
+/* VM_E_DATA "not_a_vm" for an image record and the like. */
+int vm_subject_check_kind(const struct vm_json *record,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /*
  * Put the facts of vm.json (image, disks, identity, state, run and so on) into
- * the record; all else stays.  VM_E_DATA "not_a_vm" for an image record,
+ * the record; all else stays.  As vm_subject_check_kind(), and
  * VM_E_NO_INPUT "vm_not_found", VM_E_EXISTS "stale_record".
  */
 int vm_subject_refresh(struct vm_store *store, struct vm_json *record,

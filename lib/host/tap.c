@@ -18,21 +18,24 @@
 
 #define HELPER_MS 10000
 
+static int
+fail_bridge(const char *bridge, const char *what, struct vm_error *err)
+{
+	vm_error_set(err, VM_E_UNAVAILABLE, "no_bridge", "bridge %s: %s",
+	    bridge, what);
+	return vm_error_hint(err,
+	    "ip link add %s type bridge && ip link set %s up", bridge, bridge);
+}
+
 int
 vm_tap_check_bridge(const char *bridge, struct vm_error *err)
 {
-	char path[64];
-
 	if (strlen(bridge) >= IFNAMSIZ || strchr(bridge, '/') != NULL)
 		return vm_error_set(err, VM_E_DATA, "bad_networks",
 		    "%.40s: no name of a bridge", bridge);
-	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", bridge);
-	if (access(path, F_OK) == 0)
-		return 0;
-	vm_error_set(err, VM_E_UNAVAILABLE, "no_bridge",
-	    "bridge %s: there is none on this host", bridge);
-	return vm_error_hint(err,
-	    "ip link add %s type bridge && ip link set %s up", bridge, bridge);
+	return if_nametoindex(bridge) != 0 ?
+	    0 :
+	    fail_bridge(bridge, "there is none on this host", err);
 }
 
 const char *
@@ -62,8 +65,10 @@ attach(const char *device, const char *bridge, struct vm_error *err)
 	snprintf(request.ifr_name, IFNAMSIZ, "%s", bridge);
 	request.ifr_ifindex = (int)if_nametoindex(device);
 	if (ioctl(fd, SIOCBRADDIF, &request) == -1)
-		return vm_error_errno(err, errno, "bridge %s: add %s", bridge,
-		    device);
+		return errno == EOPNOTSUPP || errno == EINVAL ?
+		    fail_bridge(bridge, "that is no bridge", err) :
+		    vm_error_errno(err, errno, "bridge %s: add %s", bridge,
+			device);
 	request = (struct ifreq){ 0 };
 	snprintf(request.ifr_name, IFNAMSIZ, "%s", device);
 	if (ioctl(fd, SIOCGIFFLAGS, &request) == -1)
