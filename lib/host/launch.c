@@ -21,7 +21,7 @@
 
 #define ATTEMPTS 4
 #define GREETING_MS 60000
-#define SCOPE_WORDS 16
+#define END_MS 2000
 
 /* ---- what the record says before the start ---- */
 
@@ -300,7 +300,9 @@ vm_launch_finish(struct vm_launch *launch, struct vm_error *err)
 
 	if (fd == -1 ||
 	    vm_qmp_open(&qmp, fd, launch->pidfd, GREETING_MS, err) == -1) {
-		if (vm_process_has_ended(launch->pidfd))
+		/* A process that ends closes its monitor first. */
+		if (vm_process_wait_end(launch->pidfd,
+			strcmp(err->code, "monitor_closed") == 0 ? END_MS : 0))
 			return try_again(launch, err);
 		/* Alive, but nobody can ever speak to it: not a VM. */
 		if (err->kind == VM_E_UNAVAILABLE)

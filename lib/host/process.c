@@ -81,7 +81,13 @@ vm_process_open(const struct vm_json *record, int dir_fd, struct vm_qmp *qmp,
 bool
 vm_process_has_ended(int pidfd)
 {
+	return vm_process_wait_end(pidfd, 0);
+}
+
+bool
+vm_process_wait_end(int pidfd, uint64_t wait_ms)
+{
 	struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
 
-	return pidfd < 0 || poll(&poll_fd, 1, 0) == 1;
+	return pidfd < 0 || poll(&poll_fd, 1, (int)wait_ms) == 1;
 }

@@ -37,4 +37,7 @@ int vm_process_open(const struct vm_json *record, int dir_fd,
 /* Has the process of this pidfd ended?  (-1 is one that has.) */
 bool vm_process_has_ended(int pidfd);
 
+/* The same, given so much time for it. */
+bool vm_process_wait_end(int pidfd, uint64_t wait_ms);
+
 #endif

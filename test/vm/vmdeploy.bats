@@ -137,8 +137,9 @@ has_vms() { [[ $(vm_pids | wc -l) == "$1" ]]; }
 	[[ $(jq -r .state interrupted.json) == running ]]
 	# killed at any moment: absent, or running and known
 	vmdeploy c >/dev/null 2>&1 &
+	killed=$!
 	wait_for test -S "$VMPIPE_ROOT/vms/c/qmp.sock"
-	kill -9 $!
+	kill -9 "$killed"
 	status_is 0 vmdeploy --no-wait a b c
 	[[ $(field .state) == $'running\nrunning\nrunning' ]]
 	runs a
