@@ -51,9 +51,14 @@ adopt(struct vm_job *job, struct vm_error *err)
 	/* The state in vm.json is of one process, and maybe not of this one. */
 	if (vm_json_int(job->record, "run.pid", 0) == pid)
 		return 0;
-	return vm_json_set_int(job->record, "run.pid", pid, err) == -1 ?
-	    -1 :
-	    vm_json_set_string(job->record, "state", "running", err);
+	/*
+	 * Whoever started it was killed before noting it.  Its QEMU has the
+	 * lock, so nobody else is starting it; the file is replaced whole.
+	 */
+	if (vm_json_set_int(job->record, "run.pid", pid, err) == -1 ||
+	    vm_json_set_string(job->record, "state", "running", err) == -1)
+		return -1;
+	return vm_vm_save(job->store, job->record, err);
 }
 
 static int
