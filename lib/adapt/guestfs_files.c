@@ -51,7 +51,7 @@ guest_read(void *state, const char *path, struct vm_buf *out,
     struct vm_error *err)
 {
 	struct vm_guestfs *g = state;
-	struct vm_engine_stat st;
+	struct vm_engine_stat st = { 0 };
 	size_t len;
 
 	if (guest_stat(g, path, &st, err) == -1)

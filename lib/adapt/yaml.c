@@ -22,8 +22,8 @@ struct reader {
 	size_t nodes;
 };
 
-static struct vm_yaml_node *
-compose(struct reader *reader, unsigned depth, struct vm_error *err);
+static struct vm_yaml_node *compose(struct reader *reader, unsigned depth,
+    struct vm_error *err);
 
 /* Lines and columns count from 1 here, columns in characters. */
 static int
@@ -36,8 +36,8 @@ refuse(const struct reader *reader, size_t line, size_t column,
 }
 
 static int
-refuse_event(
-    const struct reader *reader, const char *what, struct vm_error *err)
+refuse_event(const struct reader *reader, const char *what,
+    struct vm_error *err)
 {
 	return refuse(reader, reader->event.start_mark.line + 1,
 	    reader->event.start_mark.column + 1, what, err);
@@ -92,16 +92,16 @@ next_event(struct reader *reader, struct vm_error *err)
 
 /* What must not come with any node. */
 static int
-check_properties(
-    const struct reader *reader, unsigned depth, struct vm_error *err)
+check_properties(const struct reader *reader, unsigned depth,
+    struct vm_error *err)
 {
 	const yaml_event_t *event = &reader->event;
 	const yaml_char_t *anchor = NULL, *tag = NULL;
 
 	switch (event->type) {
 	case YAML_ALIAS_EVENT:
-		return refuse_event(
-		    reader, "aliases (*) are not accepted", err);
+		return refuse_event(reader, "aliases (*) are not accepted",
+		    err);
 	case YAML_SCALAR_EVENT:
 		anchor = event->data.scalar.anchor;
 		tag = event->data.scalar.tag;
@@ -116,8 +116,8 @@ check_properties(
 		break;
 	}
 	if (anchor != NULL)
-		return refuse_event(
-		    reader, "anchors (&) are not accepted", err);
+		return refuse_event(reader, "anchors (&) are not accepted",
+		    err);
 	if (tag != NULL)
 		return refuse_event(reader, "tags (!) are not accepted", err);
 	if (depth > VM_YAML_MAX_DEPTH)
@@ -177,8 +177,8 @@ check_key(const struct reader *reader, struct vm_error *err)
 		return refuse_event(reader, "a key must be plain text", err);
 	if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
 	    strcmp((const char *)event->data.scalar.value, "<<") == 0)
-		return refuse_event(
-		    reader, "merge keys (<<) are not accepted", err);
+		return refuse_event(reader, "merge keys (<<) are not accepted",
+		    err);
 	return 0;
 }
 
@@ -264,8 +264,8 @@ compose(struct reader *reader, unsigned depth, struct vm_error *err)
 		return NULL;
 	if (reader->event.type == YAML_SCALAR_EVENT)
 		return compose_scalar(reader, err);
-	node = new_node(
-	    reader, is_map ? VM_YAML_MAPPING : VM_YAML_SEQUENCE, err);
+	node = new_node(reader, is_map ? VM_YAML_MAPPING : VM_YAML_SEQUENCE,
+	    err);
 	if (node == NULL || compose_children(reader, node, depth, err) == -1)
 		return NULL;
 	return VM_TAKE(node);
@@ -314,8 +314,8 @@ check_bytes(const struct reader *reader, struct vm_error *err)
 	    ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)))
 		return refuse(reader, 1, 1, "UTF-16: save it as UTF-8", err);
 	if (reader->len >= 3 && memcmp(b, "\xef\xbb\xbf", 3) == 0)
-		return refuse(
-		    reader, 1, 1, "a byte order mark: save it without", err);
+		return refuse(reader, 1, 1,
+		    "a byte order mark: save it without", err);
 	if (reader->len > VM_YAML_MAX_BYTES)
 		return refuse(reader, 1, 1, "larger than 4 MiB", err);
 	nul = memchr(reader->text, '\0', reader->len);
@@ -326,8 +326,8 @@ check_bytes(const struct reader *reader, struct vm_error *err)
 }
 
 struct vm_yaml_node *
-vm_yaml_parse(
-    const char *name, const char *text, size_t len, struct vm_error *err)
+vm_yaml_parse(const char *name, const char *text, size_t len,
+    struct vm_error *err)
 {
 	struct reader reader = { .name = name, .text = text, .len = len };
 	struct vm_yaml_node *root;
@@ -341,8 +341,8 @@ vm_yaml_parse(
 		return NULL;
 	}
 	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(
-	    &reader.parser, (const unsigned char *)reader.text, len);
+	yaml_parser_set_input_string(&reader.parser,
+	    (const unsigned char *)reader.text, len);
 	root = compose_document(&reader, err);
 	yaml_event_delete(&reader.event);
 	yaml_parser_delete(&reader.parser);

@@ -45,14 +45,14 @@ struct vm_yaml_node *vm_yaml_parse(const char *name, const char *text,
  * The same tree of a JSON value, at no position: numbers and booleans become
  * their text, null a plain empty scalar.
  */
-struct vm_yaml_node *vm_yaml_from_json(
-    const struct vm_json *json, struct vm_error *err) VM_MUST_CHECK;
+struct vm_yaml_node *vm_yaml_from_json(const struct vm_json *json,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /* The value (and the key itself) in a mapping, or NULL. */
-const struct vm_yaml_node *
-vm_yaml_value(const struct vm_yaml_node *mapping, const char *key);
-const struct vm_yaml_node *
-vm_yaml_key(const struct vm_yaml_node *mapping, const char *key);
+const struct vm_yaml_node *vm_yaml_value(const struct vm_yaml_node *mapping,
+    const char *key);
+const struct vm_yaml_node *vm_yaml_key(const struct vm_yaml_node *mapping,
+    const char *key);
 
 void vm_yaml_free(struct vm_yaml_node *node);
 void vm_yaml_clean(struct vm_yaml_node **node);

@@ -7,8 +7,8 @@
 
 #include "lib/adapt/yaml.h"
 
-static struct vm_yaml_node *
-convert(const struct vm_json *json, struct vm_error *err);
+static struct vm_yaml_node *convert(const struct vm_json *json,
+    struct vm_error *err);
 
 static struct vm_yaml_node *
 new_scalar(const char *text, bool plain, struct vm_error *err)

@@ -201,7 +201,7 @@ add_os(const struct vm_engine *engine, struct vm_json *layout,
 /* layout.member = the name beside the first file that is there. */
 static int
 add_first(const struct vm_engine *engine, struct vm_json *layout,
-    const char *member, const char *const *pairs, size_t count,
+    const char *member, const char *const (*pairs)[2], size_t count,
     const char *otherwise, struct vm_error *err)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -209,10 +209,10 @@ add_first(const struct vm_engine *engine, struct vm_json *layout,
 		struct vm_error why = { 0 };
 
 		/* enabled units are links whose target need not be there */
-		if (engine->ops->stat(engine->state, pairs[2 * i], &st, &why) ==
+		if (engine->ops->stat(engine->state, pairs[i][0], &st, &why) ==
 		    0)
-			return vm_json_set_string(layout, member,
-			    pairs[2 * i + 1], err);
+			return vm_json_set_string(layout, member, pairs[i][1],
+			    err);
 		if (why.kind == VM_E_UNAVAILABLE) {
 			*err = why;
 			return -1;
@@ -222,8 +222,8 @@ add_first(const struct vm_engine *engine, struct vm_json *layout,
 }
 
 #define ADD_FIRST(engine, layout, member, table, otherwise, err)               \
-	add_first(engine, layout, member, &(table)[0][0],                      \
-	    sizeof(table) / sizeof(table)[0], otherwise, err)
+	add_first(engine, layout, member, table,                               \
+	    sizeof(table) / sizeof((table)[0]), otherwise, err)
 
 /* Append the mount of one fstab line, when it is of this drive. */
 static int

@@ -182,7 +182,7 @@ print_lines(struct vm_buf *buf, bool is_end, struct vm_error *err)
 	while (buf->len > 0) {
 		char *end = memchr(buf->data, '\n', buf->len);
 		size_t len = end != NULL ? (size_t)(end - buf->data) : buf->len;
-		size_t used = end != NULL ? len + 1 : len;
+		size_t used = end != NULL ? len + 1 : len, shown;
 
 		if (end == NULL && !is_end && len < LINE_MAX_BYTES)
 			return 0;
@@ -190,9 +190,10 @@ print_lines(struct vm_buf *buf, bool is_end, struct vm_error *err)
 			len--;
 		buf->data[len] = '\0';
 		vm_log_escape(buf->data, text, sizeof(text) - 1);
-		strcat(text, "\n");
-		if (vm_fd_write(STDOUT_FILENO, text, strlen(text),
-			"standard output", err) == -1)
+		shown = strlen(text);
+		text[shown++] = '\n';
+		if (vm_fd_write(STDOUT_FILENO, text, shown, "standard output",
+			err) == -1)
 			return -1;
 		vm_buf_consume(buf, used);
 	}

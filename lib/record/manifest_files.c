@@ -6,7 +6,7 @@
 #include "lib/adapt/crypto_hash.h"
 #include "lib/base/fd.h"
 
-#define READ_SIZE (128 * 1024)
+#define READ_SIZE ((size_t)128 << 10)
 
 static int
 visit_object(struct vm_json *object, vm_manifest_file *visit, void *context,

@@ -287,8 +287,8 @@ test_whole(void **state)
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		  "\nroles: {webs: {image: {source: d}}}\n",
 		    "m.yaml:3:9: "
-		    "roles.webs: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		    "aaaaaaaaaaa-webs-1 is longer than the 63 characters that "
+		    "roles.webs: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		    "aaaaaaaaaaaaaaa-webs-1 is longer than the 63 characters that "
 		    "a VM's name may have" },
 	};
 

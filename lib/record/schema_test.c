@@ -77,8 +77,8 @@ test_json_schema(void **state)
 		ROLE "instance.items.properties.ssh_inject.anyOf.0.oneOf")));
 	/* a plain secret under instance: only; never a member of records */
 	assert_non_null(vm_json_get(json,
-	    ROLE
-	    "instance.items.properties.root_password.anyOf.0.properties.plain"));
+	    ROLE "instance.items.properties.root_password.anyOf.0."
+		 "properties.plain"));
 	assert_null(vm_json_get(json,
 	    ROLE "customize.items.properties.root_password.anyOf"));
 	assert_int_equal(0, vm_json_format(json, false, &out, &err));
