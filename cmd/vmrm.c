@@ -55,8 +55,7 @@ run(const struct opts *o, struct vm_error *err)
 	work = vm_store_read_input(&input, o->values.root, cli.name, &store,
 	    &records, err);
 	if (work == -1 ||
-	    (work == 1 &&
-		vm_removal_run(store, &removal, &records, err) == -1))
+	    (work == 1 && vm_removal_run(store, &removal, &records, err) == -1))
 		return -1;
 	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,
 	    err);

@@ -88,7 +88,9 @@ check_disks()
 	[[ $(vmls -Ho name,state) == $'t-web-1\tstopped\nt-web-2\tstopped' ]]
 	[[ -z $(vm_pids) ]]
 	check_disks
-	status_is 0 guestfish --ro -a "$VMPIPE_ROOT/vms/t-web-2/disk.qcow2" \
+	status_is 0 env LIBGUESTFS_BACKEND=direct \
+	    LIBGUESTFS_BACKEND_SETTINGS=force_tcg timeout 200 guestfish --ro \
+	    --format=qcow2 -a "$VMPIPE_ROOT/vms/t-web-2/disk.qcow2" \
 	    -m /dev/sda1 cat /etc/layer : cat /root/mine : cat /root/more
 	out_is $'for all\n\nt-web-2\n\n2'
 	vmls --state stopped -Ho name | vmdeploy -r >deployed
