@@ -4,7 +4,8 @@
  *	cmocka_unit_test_setup_teardown(test_x, fixture_setup, fixture_teardown)
  *
  * gives the test a struct fixture in *state: a fresh directory and, in it, the
- * place for a store.  Faults are asked for through the environment and read
+ * place for a store: in memory where there is /dev/shm, as these tests sync all
+ * the time and look at the calls, not at a disk.  Faults are asked for through the environment and read
  * when a store is opened, so a test opens its stores itself.
  */
 #ifndef TEST_STORE_FIXTURE_H
@@ -39,9 +40,12 @@ fixture_setup(void **state)
 		return -1;
 	unsetenv("VMPIPE_FAULT");
 	unsetenv("VMPIPE_FAULT_LOG");
-	snprintf(f->dir, sizeof(f->dir), "/tmp/vmpipe-test-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
+	snprintf(f->dir, sizeof(f->dir), "/dev/shm/vmpipe-test-XXXXXX");
+	if (mkdtemp(f->dir) == NULL) {
+		snprintf(f->dir, sizeof(f->dir), "/tmp/vmpipe-test-XXXXXX");
+		if (mkdtemp(f->dir) == NULL)
+			return -1;
+	}
 	snprintf(f->root, sizeof(f->root), "%s/store", f->dir);
 	snprintf(f->log, sizeof(f->log), "%s/log", f->dir);
 	*state = f;

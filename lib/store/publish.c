@@ -14,7 +14,6 @@
 
 #include "lib/base/log.h"
 #include "lib/store/durable.h"
-#include "lib/store/settle.h"
 
 /* --- building --------------------------------------------------------------*/
 
@@ -228,13 +227,16 @@ static int
 stage(struct vm_publish *p, enum vm_store_dir dir, const char *name,
     struct vm_error *err)
 {
+	VM_CLEAN_NAMES char **names = NULL;
 	VM_CLEAN_FREE char *kept = NULL;
 
 	if (faccessat(p->store->fds[dir], name, F_OK, AT_SYMLINK_NOFOLLOW) ==
 	    -1)
 		return vm_error_errno(err, errno, "%s", name);
-	if (vm_settle_rename_kept(p->store, p->at, p->name, VM_STORE_TRASH,
-		name, &kept, err) == -1)
+	names = vm_store_list(p->store, VM_STORE_TRASH, err);
+	if (names == NULL ||
+	    vm_publish_keep_unsynced(p->store, p->at, p->name, VM_STORE_TRASH,
+		name, vm_publish_newest(names, name), &kept, err) == -1)
 		return -1;
 	p->at = VM_STORE_TRASH;
 	snprintf(p->name, sizeof(p->name), "%s", kept);
@@ -323,7 +325,8 @@ vm_publish_commit_all(struct vm_publish *publishes, enum vm_store_dir dir,
 		vm_error_clear(&results[i]);
 	if (count > 0 && sync_objects(publishes, results, count, &cause) == 0)
 		show_all(publishes, dir, names, mode, results, count, &shown);
-	if (shown && vm_settle(publishes[0].store, dir, from, &cause) == -1)
+	if (shown &&
+	    vm_publish_settle(publishes[0].store, from, dir, &cause) == -1)
 		for (size_t i = 0; i < count; i++)
 			if (!vm_error_is_set(&results[i]))
 				hide(&publishes[i], dir, names[i], mode);

@@ -150,6 +150,24 @@ int vm_publish_untrash(struct vm_store *store, const char *trash_name,
     enum vm_store_dir dir, const char *name, struct vm_error *err)
     VM_MUST_CHECK;
 
+/* The highest n of <wish>.<n> in a sorted list of names; 0: none. */
+uint64_t vm_publish_newest(char *const *names, const char *wish);
+
+/*
+ * The parts of the above, for many moves that share their syncs: a move, a
+ * move to keep_dir/<wish>.<n> with the first free n above this one, and what
+ * makes moves between two directories last.  When the last fails, the caller
+ * moves everything back.
+ */
+int vm_publish_move_unsynced(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir to_dir, const char *to_name,
+    struct vm_error *err) VM_MUST_CHECK;
+int vm_publish_keep_unsynced(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir keep_dir, const char *wish,
+    uint64_t above, char **kept_name, struct vm_error *err) VM_MUST_CHECK;
+int vm_publish_settle(struct vm_store *store, enum vm_store_dir dir,
+    enum vm_store_dir to_dir, struct vm_error *err) VM_MUST_CHECK;
+
 /*
  * Remove litter under tmp/ whose lock nobody holds; *count (of names removed)
  * may be NULL.  What cannot be removed is left for the next time; the first

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "lib/store/durable.h"
-#include "lib/store/settle.h"
 
 static int
 open_nameless(struct vm_store *store, int dirfd, struct vm_error *err)

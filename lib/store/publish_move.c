@@ -9,19 +9,57 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/log.h"
+#include "lib/base/size.h"
 #include "lib/store/durable.h"
-#include "lib/store/settle.h"
+
+static int
+sync_dir(struct vm_store *store, enum vm_store_dir dir, struct vm_error *err)
+{
+	VM_CLEAN_FD int fresh = -1;
+
+	if (vm_durable_fsync_dir(store->durable, store->fds[dir]) == 0)
+		return 0;
+	fresh = openat(store->root_fd, vm_store_dir_name(dir),
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fresh != -1 && vm_durable_fsync_dir(store->durable, fresh) == 0)
+		return 0;
+	return vm_error_errno(err, errno, "%s: fsync", vm_store_dir_name(dir));
+}
+
+int
+vm_publish_settle(struct vm_store *store, enum vm_store_dir dir,
+    enum vm_store_dir to_dir, struct vm_error *err)
+{
+	if (sync_dir(store, to_dir, err) == -1)
+		return -1;
+	return dir == to_dir ? 0 : sync_dir(store, dir, err);
+}
+
+int
+vm_publish_move_unsynced(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir to_dir, const char *to_name,
+    struct vm_error *err)
+{
+	if (vm_durable_rename(store->durable, store->fds[dir], name,
+		store->fds[to_dir], to_name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return vm_error_set(err, VM_E_EXISTS, "exists",
+		    "%s: already in %s", to_name, vm_store_dir_name(to_dir));
+	return vm_error_errno(err, errno, "%s", name);
+}
 
 static int
 settle_or_undo(struct vm_store *store, enum vm_store_dir dir, const char *name,
     enum vm_store_dir to_dir, const char *to_name, struct vm_error *err)
 {
-	if (vm_settle(store, to_dir, dir, err) == 0)
+	if (vm_publish_settle(store, dir, to_dir, err) == 0)
 		return 0;
-	if (vm_durable_rename(store->durable, store->fds[to_dir], to_name,
-		store->fds[dir], name, RENAME_NOREPLACE) == -1)
-		vm_log(VM_LOG_WARN, "%s: cannot be taken back: %m", to_name);
+	if (vm_publish_move_unsynced(store, to_dir, to_name, dir, name, NULL) ==
+	    -1)
+		vm_log(VM_LOG_WARN, "%s: cannot be taken back", to_name);
 	return -1;
 }
 
@@ -29,23 +67,74 @@ int
 vm_publish_move(struct vm_store *store, enum vm_store_dir dir, const char *name,
     enum vm_store_dir to_dir, const char *to_name, struct vm_error *err)
 {
-	if (vm_durable_rename(store->durable, store->fds[dir], name,
-		store->fds[to_dir], to_name, RENAME_NOREPLACE) == 0)
-		return settle_or_undo(store, dir, name, to_dir, to_name, err);
-	if (errno == EEXIST)
-		return vm_error_set(err, VM_E_EXISTS, "exists",
-		    "%s: already in %s", to_name, vm_store_dir_name(to_dir));
-	return vm_error_errno(err, errno, "%s", name);
+	if (vm_publish_move_unsynced(store, dir, name, to_dir, to_name, err) ==
+	    -1)
+		return -1;
+	return settle_or_undo(store, dir, name, to_dir, to_name, err);
+}
+
+/* --- the trash -------------------------------------------------------------*/
+
+uint64_t
+vm_publish_newest(char *const *names, const char *wish)
+{
+	size_t len = strlen(wish), low = 0, high = 0;
+	uint64_t newest = 0, n;
+
+	while (names[high] != NULL)
+		high++;
+	/* "a" may be followed by "a-b", "a.1": begin where wish would stand */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strncmp(names[middle], wish, len) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; names[low] != NULL && strncmp(names[low], wish, len) == 0; low++)
+		if (names[low][len] == '.' &&
+		    vm_size_parse_number(names[low] + len + 1, 1, UINT32_MAX,
+			&n, NULL) == 0 &&
+		    n > newest)
+			newest = n;
+	return newest;
+}
+
+int
+vm_publish_keep_unsynced(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir keep_dir, const char *wish,
+    uint64_t above, char **kept_name, struct vm_error *err)
+{
+	struct vm_error failure;
+
+	do {
+		VM_CLEAN_FREE char *target = vm_buf_printf(err, "%s.%ju", wish,
+		    (uintmax_t)++above);
+
+		if (target == NULL)
+			return -1;
+		if (vm_publish_move_unsynced(store, dir, name, keep_dir, target,
+			&failure) == 0) {
+			*kept_name = VM_TAKE(target);
+			return 0;
+		}
+	} while (failure.kind == VM_E_EXISTS);
+	if (err != NULL)
+		*err = failure;
+	return -1;
 }
 
 int
 vm_publish_keep(struct vm_store *store, enum vm_store_dir dir, const char *name,
     enum vm_store_dir keep_dir, char **kept_name, struct vm_error *err)
 {
+	VM_CLEAN_NAMES char **names = vm_store_list(store, keep_dir, err);
 	VM_CLEAN_FREE char *kept = NULL;
 
-	if (vm_settle_rename_kept(store, dir, name, keep_dir, name, &kept,
-		err) == -1 ||
+	if (names == NULL ||
+	    vm_publish_keep_unsynced(store, dir, name, keep_dir, name,
+		vm_publish_newest(names, name), &kept, err) == -1 ||
 	    settle_or_undo(store, dir, name, keep_dir, kept, err) == -1)
 		return -1;
 	if (kept_name != NULL)

@@ -6,6 +6,7 @@
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
 #include "lib/base/size.h"
+#include "lib/store/twins.h"
 #include "lib/store/vm.h"
 
 #define TOOL "vmrm"
@@ -15,6 +16,8 @@
 struct removal {
 	struct vm_store *store;
 	const struct vm_removal_options *options;
+	char **trash;		     /* names in it at first, sorted */
+	char **moved;		     /* by record: its name in trash, or NULL */
 	struct vm_error not_stopped; /* why vmstop failed */
 };
 
@@ -90,11 +93,11 @@ take_lock(struct removal *removal, const char *name, struct vm_error *err)
 }
 
 static int
-remove_vm(struct removal *removal, struct vm_json *record, struct vm_error *err)
+remove_vm(struct removal *removal, struct vm_json *record, char **moved,
+    struct vm_error *err)
 {
 	struct vm_store *store = removal->store;
 	const char *name = vm_json_string(record, "name", "");
-	VM_CLEAN_FREE char *trash = NULL;
 	VM_CLEAN_FD int lock = -1;
 	int busy;
 
@@ -110,108 +113,47 @@ remove_vm(struct removal *removal, struct vm_json *record, struct vm_error *err)
 	}
 	lock = take_lock(removal, name, err);
 	if (lock == -1 || check_record(store, name, record, err) == -1 ||
-	    vm_publish_trash(store, VM_STORE_VMS, name, &trash, err) == -1 ||
-	    vm_json_set_string(record, "trash", trash, err) == -1)
+	    vm_publish_keep_unsynced(store, VM_STORE_VMS, name, VM_STORE_TRASH,
+		name, vm_publish_newest(removal->trash, name), moved,
+		err) == -1 ||
+	    vm_json_set_string(record, "trash", *moved, err) == -1)
 		return -1;
 	return vm_json_set_string(record, "state", "removed", err);
 }
 
 /* --- and back --------------------------------------------------------------*/
 
-static char *
-find_newest(struct vm_store *store, const char *name, struct vm_error *err)
-{
-	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_TRASH, err);
-	size_t len = strlen(name);
-	uint64_t newest = 0, n;
-
-	if (names == NULL)
-		return NULL;
-	for (size_t i = 0; names[i] != NULL; i++)
-		if (strncmp(names[i], name, len) == 0 && names[i][len] == '.' &&
-		    vm_size_parse_number(names[i] + len + 1, 1, UINT32_MAX, &n,
-			NULL) == 0 &&
-		    n > newest)
-			newest = n;
-	if (newest != 0)
-		return vm_buf_printf(err, "%s.%ju", name, (uintmax_t)newest);
-	vm_error_set(err, VM_E_NO_INPUT, "not_in_trash", "%s: not in the trash",
-	    name);
-	return NULL;
-}
-
-static bool
-shares_address(const struct vm_json *a, const struct vm_json *b)
-{
-	const struct vm_json *nics = vm_json_get(a, "identity.nics");
-	const struct vm_json *others = vm_json_get(b, "identity.nics");
-
-	for (size_t i = 0; i < vm_json_count(nics); i++)
-		for (size_t k = 0; k < vm_json_count(others); k++) {
-			const struct vm_json *x = vm_json_at(nics, i);
-			const struct vm_json *y = vm_json_at(others, k);
-			const char *address = vm_json_string(x, "address", "");
-
-			if (address[0] != '\0' &&
-			    strcmp(address, vm_json_string(y, "address", "")) ==
-				0 &&
-			    strcmp(vm_json_string(x, "network", ""),
-				vm_json_string(y, "network", "")) == 0)
-				return true;
-		}
-	return false;
-}
-
-/* While it was away its address may have been given to another VM. */
-static int
-warn_of_twins(struct vm_store *store, const struct vm_json *record,
-    struct vm_error *err)
-{
-	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_VMS, err);
-	const char *name = vm_json_string(record, "name", "");
-
-	if (names == NULL)
-		return -1;
-	for (size_t i = 0; names[i] != NULL; i++) {
-		VM_CLEAN_JSON struct vm_json *other = NULL;
-
-		if (strcmp(names[i], name) == 0)
-			continue;
-		other = vm_vm_load(store, names[i], false, NULL);
-		if (other != NULL && shares_address(record, other))
-			vm_log(VM_LOG_WARN,
-			    "%s: its address is now that of %s as well: "
-			    "do not run both",
-			    name, names[i]);
-	}
-	return 0;
-}
-
 /* The record that came back takes the place of *record. */
 static int
-restore_vm(struct removal *removal, struct vm_json **record,
+restore_vm(struct removal *removal, struct vm_json **record, char **moved,
     struct vm_error *err)
 {
 	struct vm_store *store = removal->store;
 	const char *name = vm_json_string(*record, "name", "");
+	uint64_t newest = vm_publish_newest(removal->trash, name);
 	VM_CLEAN_JSON struct vm_json *restored = NULL;
 	VM_CLEAN_FREE char *trash = NULL;
 
 	if (vm_record_check_name(name, err) == -1)
 		return -1;
-	trash = find_newest(store, name, err);
-	if (trash == NULL)
-		return -1;
+	if (newest == 0)
+		return vm_error_set(err, VM_E_NO_INPUT, "not_in_trash",
+		    "%s: not in the trash", name);
 	if (removal->options->dry_run &&
 	    faccessat(store->fds[VM_STORE_VMS], name, F_OK, 0) == -1)
 		return plan(*record, "restore", "would be brought back", err);
-	if (vm_publish_untrash(store, trash, VM_STORE_VMS, name, err) == -1) {
+	trash = vm_buf_printf(err, "%s.%ju", name, (uintmax_t)newest);
+	if (trash == NULL)
+		return -1;
+	if (vm_publish_move_unsynced(store, VM_STORE_TRASH, trash, VM_STORE_VMS,
+		name, err) == -1) {
 		if (err->kind == VM_E_EXISTS)
 			vm_error_hint(err, "vmrm %s, and again", name);
 		return -1;
 	}
+	*moved = VM_TAKE(trash);
 	restored = vm_removal_resolve(store, name, err);
-	if (restored == NULL || warn_of_twins(store, restored, err) == -1)
+	if (restored == NULL)
 		return -1;
 	vm_json_free(*record);
 	*record = VM_TAKE(restored);
@@ -270,36 +212,115 @@ stop_running(struct removal *removal, const struct vm_records *records,
 }
 
 static int
-treat(struct removal *removal, struct vm_json **record, struct vm_error *err)
+treat(struct removal *removal, struct vm_json **record, char **moved,
+    struct vm_error *err)
 {
 	if (!vm_record_is_kind(*record, "vm"))
 		return vm_error_set(err, VM_E_DATA, "not_a_vm",
 		    "not the record of a VM");
 	if (removal->options->undo)
-		return restore_vm(removal, record, err);
-	return remove_vm(removal, *record, err);
+		return restore_vm(removal, record, moved, err);
+	return remove_vm(removal, *record, moved, err);
+}
+
+static int
+treat_all(struct removal *removal, struct vm_records *records,
+    struct vm_error *err)
+{
+	for (size_t i = 0; i < records->count; i++) {
+		struct vm_error failure = { 0 };
+
+		if (vm_record_is_failed(records->items[i]))
+			continue;
+		if (vm_proc_check_stop(&failure) == 0 &&
+		    treat(removal, &records->items[i], &removal->moved[i],
+			&failure) == 0)
+			continue;
+		if (vm_record_fail(records->items[i], TOOL, &failure, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Make all moves last, or none. */
+static int
+settle(struct removal *removal, struct vm_records *records,
+    struct vm_error *err)
+{
+	bool undo = removal->options->undo;
+	enum vm_store_dir from = undo ? VM_STORE_TRASH : VM_STORE_VMS;
+	enum vm_store_dir to = undo ? VM_STORE_VMS : VM_STORE_TRASH;
+	struct vm_error failure = { 0 };
+	size_t i = 0;
+
+	while (i < records->count && removal->moved[i] == NULL)
+		i++;
+	if (i == records->count ||
+	    vm_publish_settle(removal->store, from, to, &failure) == 0)
+		return 0;
+	for (; i < records->count; i++) {
+		const char *name = vm_json_string(records->items[i], "name",
+		    "");
+		const char *trash = removal->moved[i];
+
+		if (trash == NULL)
+			continue;
+		if (vm_publish_move_unsynced(removal->store, to,
+			undo ? name : trash, from, undo ? trash : name,
+			NULL) == -1)
+			vm_log(VM_LOG_WARN, "%s: cannot be moved back", name);
+		if (vm_record_fail(records->items[i], TOOL, &failure, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* While they were away their addresses may have been given to others. */
+static int
+warn_of_twins(const struct removal *removal, const struct vm_records *records,
+    struct vm_error *err)
+{
+	VM_CLEAN_FREE const char **names = calloc(records->count + 1,
+	    sizeof(*names));
+	size_t count = 0;
+
+	if (names == NULL)
+		return vm_error_nomem(err);
+	for (size_t i = 0; i < records->count; i++)
+		if (removal->moved[i] != NULL)
+			names[count++] = vm_json_string(records->items[i],
+			    "name", "");
+	return count == 0 ? 0 :
+			    vm_twins_warn(removal->store, names, count, err);
 }
 
 int
 vm_removal_run(struct vm_store *store, const struct vm_removal_options *options,
     struct vm_records *records, struct vm_error *err)
 {
-	struct removal removal = { .store = store, .options = options };
+	VM_CLEAN_NAMES char **trash = vm_store_list(store, VM_STORE_TRASH, err);
+	VM_CLEAN_FREE char **moved = calloc(records->count + 1, sizeof(*moved));
+	struct removal removal = { .store = store,
+		.options = options,
+		.trash = trash,
+		.moved = moved };
+	int result;
 
+	if (trash == NULL)
+		return -1;
+	if (moved == NULL)
+		return vm_error_nomem(err);
 	if (options->force && !options->dry_run && !options->undo &&
 	    stop_running(&removal, records, err) == -1)
 		return -1;
-	for (size_t i = 0; i < records->count; i++) {
-		struct vm_json **record = &records->items[i];
-		struct vm_error failure = { 0 };
-
-		if (vm_record_is_failed(*record))
-			continue;
-		if (vm_proc_check_stop(&failure) == 0 &&
-		    treat(&removal, record, &failure) == 0)
-			continue;
-		if (vm_record_fail(*record, TOOL, &failure, err) == -1)
-			return -1;
-	}
-	return 0;
+	result = treat_all(&removal, records, err);
+	if (settle(&removal, records, err) == -1)
+		result = -1;
+	if (result == 0 && options->undo)
+		result = warn_of_twins(&removal, records, err);
+	for (size_t i = 0; i < records->count; i++)
+		free(moved[i]);
+	return result;
 }

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +12,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/store/durable.h"
+#include "lib/store/trust.h"
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -28,43 +28,6 @@ static const char *const dir_names[VM_STORE_DIRS] = {
 	[VM_STORE_TRASH] = "trash",
 	[VM_STORE_QUARANTINE] = "quarantine",
 	[VM_STORE_ALIASES] = "aliases",
-};
-
-/*
- * File systems of this host alone, with hard links and flock: statfs(2)'s
- * f_type.  A list of what is good, since a network file system that we have
- * not heard of would lose locks silently.
- */
-static const unsigned long local_types[] = {
-	0x0000ef53, /* ext2, ext3, ext4 */
-	0x58465342, /* XFS */
-	0x9123683e, /* btrfs */
-	0x01021994, /* tmpfs */
-	0x2fc12fc1, /* ZFS */
-	0xf2f52010, /* F2FS */
-	0xca451a4e, /* bcachefs */
-	0x794c7630, /* overlayfs */
-	0x858458f6, /* ramfs */
-	0x52654973, /* ReiserFS */
-	0x3153464a, /* JFS */
-	0x00003434, /* NILFS */
-};
-
-static const struct {
-	unsigned long type;
-	const char *name;
-} remote_types[] = {
-	{ 0x00006969, "NFS" },
-	{ 0x65735546, "FUSE" },
-	{ 0x01021997, "9p" },
-	{ 0x0000517b, "SMB" },
-	{ 0xff534d42, "CIFS" },
-	{ 0xfe534d42, "SMB2" },
-	{ 0x00c36400, "Ceph" },
-	{ 0x5346414f, "AFS" },
-	{ 0x786f4256, "vboxsf" },
-	{ 0x00004d44, "FAT" },
-	{ 0x2011bab0, "exFAT" },
 };
 
 const char *
@@ -152,75 +115,6 @@ make_path(struct vm_durable *durable, char *path)
 	return sync_parent(durable, path);
 }
 
-/* --- whether it can be trusted ---------------------------------------------*/
-
-static int
-refuse(const char *path, const char *why, struct vm_error *err)
-{
-	return vm_error_set(err, VM_E_DENIED, "bad_store", "the store %s %s",
-	    path, why);
-}
-
-static int
-check_owner(int fd, const char *path, struct vm_error *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == -1)
-		return vm_error_errno(err, errno, "%s", path);
-	if (st.st_uid != geteuid() && st.st_uid != 0) {
-		refuse(path, "belongs to another user", err);
-		return vm_error_hint(err, "id; ls -ld '%s'", path);
-	}
-	if ((st.st_mode & S_IWOTH) != 0) {
-		refuse(path, "can be written by everybody", err);
-		return vm_error_hint(err, "chmod o-w '%s'", path);
-	}
-	return 0;
-}
-
-static int
-check_type(int fd, const char *path, struct vm_error *err)
-{
-	struct statfs fs;
-	unsigned long type;
-
-	if (fstatfs(fd, &fs) == -1)
-		return vm_error_errno(err, errno, "%s", path);
-	type = (unsigned long)fs.f_type & 0xffffffff;
-	for (size_t i = 0; i < sizeof(local_types) / sizeof(*local_types); i++)
-		if (local_types[i] == type)
-			return 0;
-	for (size_t i = 0; i < sizeof(remote_types) / sizeof(*remote_types);
-	     i++)
-		if (remote_types[i].type == type)
-			return vm_error_set(err, VM_E_DENIED, "bad_store",
-			    "the store %s is on %s, not on a local file "
-			    "system with locks and hard links",
-			    path, remote_types[i].name);
-	return vm_error_set(err, VM_E_DENIED, "bad_store",
-	    "the store %s is on a file system not known to be local "
-	    "(type 0x%lx)",
-	    path, type);
-}
-
-static int
-open_failed(int dirfd, const char *name, const char *path, int errnum,
-    struct vm_error *err)
-{
-	struct stat st;
-
-	if (errnum != ELOOP && errnum != ENOTDIR)
-		return vm_error_errno(err, errnum, "the store %s", path);
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISLNK(st.st_mode)) {
-		refuse(path, "is a symbolic link", err);
-		return vm_error_hint(err, "readlink -f '%s', and give that",
-		    path);
-	}
-	return refuse(path, "is not a directory", err);
-}
-
 /* --- opening ---------------------------------------------------------------*/
 
 /* Does the directory hold nothing that is not ours? */
@@ -268,7 +162,7 @@ check_virgin(const struct vm_store *store, bool create, struct vm_error *err)
 	if (is_empty(store->root_fd, &empty, err) == -1)
 		return -1;
 	if (!empty)
-		return refuse(store->root,
+		return vm_trust_refuse(store->root,
 		    "is a directory that holds something else", err);
 	if (!create)
 		return no_store(store->root, err);
@@ -291,9 +185,9 @@ open_dir(struct vm_store *store, int i, bool make, struct vm_error *err)
 	if (store->fds[i] == -1 && errno == ENOENT && !make)
 		return 0;
 	if (store->fds[i] == -1)
-		return open_failed(store->root_fd, dir_names[i], path, errno,
-		    err);
-	return check_owner(store->fds[i], path, err);
+		return vm_trust_explain(store->root_fd, dir_names[i], path,
+		    errno, err);
+	return vm_trust_check_owner(store->fds[i], path, err);
 }
 
 static int
@@ -331,12 +225,12 @@ open_root(struct vm_store *store, char *path, bool create, struct vm_error *err)
 	if (store->root_fd == -1 && errno == ENOENT && !create)
 		return no_store(path, err);
 	if (store->root_fd == -1)
-		return open_failed(AT_FDCWD, path, path, errno, err);
+		return vm_trust_explain(AT_FDCWD, path, path, errno, err);
 	store->root = realpath(path, NULL);
 	if (store->root == NULL)
 		return vm_error_errno(err, errno, "the store %s", path);
-	if (check_type(store->root_fd, path, err) == -1 ||
-	    check_owner(store->root_fd, path, err) == -1)
+	if (vm_trust_check_type(store->root_fd, path, err) == -1 ||
+	    vm_trust_check_owner(store->root_fd, path, err) == -1)
 		return -1;
 	return open_dirs(store, create, err);
 }
