@@ -9,8 +9,8 @@
 #include "lib/store/store.h"
 
 /* VM_E_DATA "not_a_vm" for an image record and the like. */
-int vm_subject_check_kind(const struct vm_json *record,
-    struct vm_error *err) VM_MUST_CHECK;
+int vm_subject_check_kind(const struct vm_json *record, struct vm_error *err)
+    VM_MUST_CHECK;
 
 /*
  * Put the facts of vm.json (image, disks, identity, state, run and so on) into

@@ -288,8 +288,8 @@ test_whole(void **state)
 		  "\nroles: {webs: {image: {source: d}}}\n",
 		    "m.yaml:3:9: "
 		    "roles.webs: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		    "aaaaaaaaaaaaaaa-webs-1 is longer than the 63 characters that "
-		    "a VM's name may have" },
+		    "aaaaaaaaaaaaaaa-webs-1 is longer than the 63 characters "
+		    "that a VM's name may have" },
 	};
 
 	(void)state;

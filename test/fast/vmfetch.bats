@@ -333,8 +333,7 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 @test "a dry run touches nothing" {
 	status_is 0 vmfetch -n ./box.raw
 	[ "$(field state)" = absent ]
-	[ -z "$(ls "$VMPIPE_ROOT/images" "$VMPIPE_ROOT/aliases" |
-	    grep -v :)" ]
+	[ -z "$(find "$VMPIPE_ROOT"/{images,aliases} -mindepth 1)" ]
 	status_is 0 vmfetch ./box.raw
 	before=$(snapshot)
 	status_is 0 vmfetch -n ./box.raw
