@@ -256,6 +256,11 @@ check_networks(struct whole *whole, const struct part *part)
 			    "%s would be the "
 			    "address of several VMs; use {{index}} in it",
 			    node->text);
+		node = vm_yaml_value(network, "mac");
+		if (node != NULL && part->max > 1)
+			vm_schema_problem(whole->run, node,
+			    "%s would be the MAC address of several VMs",
+			    node->text);
 		node = vm_yaml_value(network, "forward");
 		for (forward = node != NULL ? node->first : NULL;
 		     forward != NULL; forward = forward->next)

@@ -217,8 +217,7 @@ test_operations(void **state)
 		    "unknown variable; did you mean {{name}}?" },
 		{ OP "run_command: \"echo {{env.X}}\"}]\n",
 		    "m.yaml:6:30: roles.web.instance.0.run_command: "
-		    "{{env.X}}: not accepted in a shell command; write it to "
-		    "a file and read that" },
+		    "{{env.X}}: not supported by this version of vmpipe" },
 		{ OP "run: \"{{name}}.sh\"}]\n",
 		    "m.yaml:6:22: roles.web.instance.0.run: "
 		    "{{variables}} are not expanded here" },
@@ -280,6 +279,11 @@ test_whole(void **state)
 		    "m.yaml:7:39: roles.web: 10.0.0.5/24 "
 		    "would be the address of several VMs; use {{index}} in "
 		    "it" },
+		{ HEAD "replicas: 2\n    networks: [{user: true, mac: "
+		       "\"52:54:00:00:00:01\"}]\n",
+		    "m.yaml:7:34: roles.web: "
+		    "52:54:00:00:00:01 would be the MAC address of several "
+		    "VMs" },
 		{ HEAD "networks: [{private: a}, {private: a}]\n",
 		    "m.yaml:6:40: roles.web: network \"a\" is already in this "
 		    "list" },

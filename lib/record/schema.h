@@ -98,7 +98,6 @@ struct vm_schema {
 	int (*check)(const char *text, struct vm_error *err);
 	bool secret;		      /* TEXT: never shown */
 	bool vars;		      /* TEXT: {{variables}} are expanded */
-	bool shell;		      /* TEXT: a shell command */
 	const struct vm_schema *item; /* LIST, DICT */
 	const struct vm_schema *key;  /* DICT: its names */
 	const struct vm_schema_field *fields; /* MAP; ends with all-zero */

@@ -127,7 +127,6 @@ static const struct vm_schema link_target = {
 static const struct vm_schema command = {
 	.kind = VM_SCHEMA_TEXT,
 	.what = "a shell command",
-	.shell = true,
 	.vars = true,
 	.min = 1,
 	.max = 65536,

@@ -120,7 +120,7 @@ static const struct vm_schema_field network_fields[] = {
 	{ "gateway", &vm_schema_ip, 0, "address", "the default route" },
 	{ "dns", &name_servers, 0, "address", "name servers" },
 	{ "mac", &vm_schema_mac, 0, NULL,
-	    "a fixed MAC address (for one replica), else a random one" },
+	    "a fixed MAC address, else a random one" },
 	{ 0 },
 };
 

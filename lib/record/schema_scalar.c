@@ -77,8 +77,6 @@ check_variables(const struct vm_schema *schema, const struct vm_yaml_node *node,
     struct vm_schema_run *run)
 {
 	struct vm_error err = { 0 };
-	unsigned place = (run->is_shared ? VM_VARS_SHARED : 0) |
-	    (schema->shell ? VM_VARS_SHELL : 0);
 
 	if (run->is_expanded || strstr(node->text, "{{") == NULL)
 		return 0;
@@ -89,7 +87,7 @@ check_variables(const struct vm_schema *schema, const struct vm_yaml_node *node,
 		    "{{variables}} are not expanded here");
 		return -1;
 	}
-	if (vm_vars_check_string(node->text, place, &err) == -1) {
+	if (vm_vars_check_string(node->text, run->is_shared, &err) == -1) {
 		vm_schema_problem(run, node, "%s", err.message);
 		return -1;
 	}

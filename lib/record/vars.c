@@ -186,25 +186,21 @@ next_part(const char **text, const char **part, size_t *len,
 }
 
 static int
-check_place(const struct variable *variable, unsigned place,
-    struct vm_error *err)
+check_place(const struct variable *variable, bool shared, struct vm_error *err)
 {
-	bool same = variable->type == VAR_SERVICE ||
-	    variable->type == VAR_ROLE || variable->type == VAR_ENV;
-
-	if ((place & VM_VARS_SHARED) != 0 && !same)
+	if (variable->type == VAR_ENV)
+		return bad(err, variable,
+		    "not supported by this version of vmpipe");
+	if (shared && variable->type != VAR_SERVICE &&
+	    variable->type != VAR_ROLE)
 		return bad(err, variable,
 		    "differs from clone to clone; move "
 		    "the operation from customize: to instance:");
-	if ((place & VM_VARS_SHELL) != 0 && variable->type == VAR_ENV)
-		return bad(err, variable,
-		    "not accepted in a shell command; "
-		    "write it to a file and read that");
 	return 0;
 }
 
 int
-vm_vars_check_string(const char *text, unsigned place, struct vm_error *err)
+vm_vars_check_string(const char *text, bool shared, struct vm_error *err)
 {
 	struct variable variable;
 	const char *part;
@@ -212,7 +208,7 @@ vm_vars_check_string(const char *text, unsigned place, struct vm_error *err)
 	int kind;
 
 	while ((kind = next_part(&text, &part, &len, &variable, err)) > 0) {
-		if (kind == 2 && check_place(&variable, place, err) == -1)
+		if (kind == 2 && check_place(&variable, shared, err) == -1)
 			return -1;
 	}
 	return kind;

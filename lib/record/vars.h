@@ -9,8 +9,7 @@
  *	env.NAME		the caller's environment, only where allowed
  *
  * A value is data wherever it lands: it replaces text inside one string and is
- * never parsed again.  In shell commands env.NAME is refused, because it alone
- * can hold what means something to a shell.  "{{{{" stands for "{{".
+ * never parsed again.  "{{{{" stands for "{{".
  */
 #ifndef VM_RECORD_VARS_H
 #define VM_RECORD_VARS_H
@@ -36,15 +35,12 @@ struct vm_json *vm_vars_expand(const struct vm_vars *vars,
 char *vm_vars_expand_string(const struct vm_vars *vars, const char *text,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* Where a string stands. */
-enum vm_vars_place {
-	VM_VARS_ANY = 0,
-	VM_VARS_SHARED = 1 << 0, /* below customize: same for all clones */
-	VM_VARS_SHELL = 1 << 1	 /* in a shell command */
-};
-
-/* Only look: is every variable known, and welcome there?  "bad_variable". */
-int vm_vars_check_string(const char *text, unsigned place, struct vm_error *err)
+/*
+ * Only look: is every variable known, and welcome there?  "bad_variable".
+ * `shared`: below customize:, where only what is the same for all clones of a
+ * role is (service, role).  env.NAME is refused: no command allows it yet.
+ */
+int vm_vars_check_string(const char *text, bool shared, struct vm_error *err)
     VM_MUST_CHECK;
 
 /* The names of roles that text refers to, in order, into a JSON array. */

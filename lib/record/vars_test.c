@@ -143,19 +143,17 @@ test_places(void **state)
 
 	(void)state;
 	assert_int_equal(0,
-	    vm_vars_check_string("{{service}}-{{role}}", VM_VARS_SHARED, &err));
-	assert_int_equal(-1,
-	    vm_vars_check_string("{{name}}", VM_VARS_SHARED, &err));
+	    vm_vars_check_string("{{service}}-{{role}}", true, &err));
+	assert_int_equal(-1, vm_vars_check_string("{{name}}", true, &err));
 	assert_string_equal("{{name}}: differs from clone to clone; move the "
 			    "operation from customize: to instance:",
 	    err.message);
-	assert_int_equal(0,
-	    vm_vars_check_string("{{env.A}}", VM_VARS_SHARED, &err));
-	assert_int_equal(-1,
-	    vm_vars_check_string("{{env.A}}", VM_VARS_SHELL, &err));
-	assert_int_equal(0,
-	    vm_vars_check_string("{{name}}", VM_VARS_SHELL, &err));
-	assert_int_equal(-1, vm_vars_check_string("{{x}}", VM_VARS_ANY, &err));
+	assert_int_equal(0, vm_vars_check_string("{{name}}", false, &err));
+	assert_int_equal(-1, vm_vars_check_string("{{env.A}}", false, &err));
+	assert_string_equal("{{env.A}}: not supported by this version of "
+			    "vmpipe",
+	    err.message);
+	assert_int_equal(-1, vm_vars_check_string("{{x}}", false, &err));
 }
 
 int
