@@ -32,7 +32,7 @@ static const struct vm_cli_option options[] = {
 
 static const struct vm_cli cli = {
 	.name = "vmsched",
-	.synopsis = "check|schema|plan|apply|status|scale|delete [OPERAND ...]",
+	.synopsis = "check|schema|plan|apply|status|scale|delete ...",
 	.summary = "brings a service to what its manifest says",
 	.options = options,
 	.common = VM_CLI_DRY_RUN | VM_CLI_JOBS | VM_CLI_OUTPUT | VM_CLI_JSON,
