@@ -75,11 +75,15 @@ adopt(struct call *call, struct vm_manifest *manifest, struct vm_error *err)
 }
 
 /* The plan is the answer. */
-static void
-answer_plan(struct call *call)
+static int
+answer_plan(struct call *call, struct vm_error *err)
 {
-	*call->out = call->plan;
-	call->plan = (struct vm_records){ 0 };
+	for (size_t i = 0; i < call->plan.count; i++) {
+		if (vm_records_add(call->out, VM_TAKE(call->plan.items[i]),
+			err) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 int
@@ -103,8 +107,7 @@ vm_site_plan(struct vm_store *store, const struct vm_manifest *manifest,
 	*changes = 0;
 	for (size_t i = 0; i < call.plan.count; i++)
 		*changes += vm_fleet_is_change(call.plan.items[i]);
-	answer_plan(&call);
-	return 0;
+	return answer_plan(&call, err);
 }
 
 /* One failed record for a whole role. */
@@ -225,10 +228,8 @@ vm_site_apply(struct vm_store *store, struct vm_manifest *manifest,
 	    vm_fleet_plan(store, &call.intent, NULL, options->prune, &call.plan,
 		err) == -1)
 		return -1;
-	if (options->dry_run) {
-		answer_plan(&call);
-		return 0;
-	}
+	if (options->dry_run)
+		return answer_plan(&call, err);
 	if (vm_intent_save(store, &call.intent, err) == -1)
 		return -1;
 	return apply_all(&call, err);
@@ -318,10 +319,8 @@ vm_site_scale(struct vm_store *store, const char *target, size_t count,
 	    vm_fleet_plan(store, &call.intent, role, true, &call.plan, err) ==
 		-1)
 		return -1;
-	if (options->dry_run) {
-		answer_plan(&call);
-		return 0;
-	}
+	if (options->dry_run)
+		return answer_plan(&call, err);
 	if (vm_intent_save(store, &call.intent, err) == -1)
 		return -1;
 	if (vm_role_apply(store, &call.intent, role, &call.plan, options, out,
@@ -392,10 +391,8 @@ vm_site_delete(struct vm_store *store, const char *target,
 			*err = failure;
 		return -1;
 	}
-	if (options->dry_run) {
-		answer_plan(&call);
-		return 0;
-	}
+	if (options->dry_run)
+		return answer_plan(&call, err);
 	if (vm_remove_vms(store, &call.plan, options, out, err) == -1)
 		return -1;
 	for (size_t i = before; i < out->count; i++) {
