@@ -166,7 +166,6 @@ const struct vm_schema vm_schema_address = {
 const struct vm_schema vm_schema_ip = {
 	.kind = VM_SCHEMA_TEXT,
 	.what = "an IP address",
-	.vars = true,
 	.max = 64,
 	.check = check_ip,
 };

@@ -183,3 +183,46 @@ shop-web-1'
 	status_is 64 vmsched delete ../x
 	status_is 66 vmsched delete nothing
 }
+
+@test "clones made by hand are planned too; what never ran is rebuilt" {
+	requires jq
+	head -c 4194304 /dev/urandom >base.raw
+	vmfetch -q -a base ./base.raw >/dev/null
+	manifest
+	sed -i 's/debian-12/base/' shop.yaml
+	vmfetch -f shop.yaml --role web | vmclone -c 3 >/dev/null
+	status_is 2 vmsched plan --detailed-exitcode -Ho name,state,action shop.yaml
+	out_is 'shop-db-1	absent	create
+shop-web-1	cloned	start
+shop-web-2	cloned	start
+shop-web-3	cloned	extra'
+	status_is 0 vmsched plan --prune -Ho name,action shop.yaml
+	out_has 'shop-web-3	remove'
+	sed -i 's/replicas: {/memory: 1G\n    replicas: {/' shop.yaml
+	status_is 0 vmsched plan --json -o name,action,drift shop.yaml
+	out_has '{"name":"shop-web-1","action":"rebuild","drift":["machine"]}'
+	# another's data is not in the way, a file that changed is seen
+	vmfetch -f shop.yaml --role db | vmclone >/dev/null
+	status_is 0 vmsched plan -Ho name,action shop.yaml
+	out_has 'shop-db-1	start'
+	# without having been applied, the VMs are there all the same
+	status_is 0 vmsched status -Ho name,action shop
+	[[ ${lines[0]} == 'shop-db-1	-' && ${#lines[@]} == 4 ]]
+	status_is 0 vmsched delete -n -Ho name,action shop/web shop/db
+	[[ ${#lines[@]} == 4 && ${lines[3]} == 'shop-db-1	remove' ]]
+	status_is 0 vmsched delete -Ho name,state shop/web
+	out_is 'shop-web-3	removed
+shop-web-2	removed
+shop-web-1	removed'
+	[ "$(vmls -Ho name)" = shop-db-1 ]
+}
+
+@test "two at once: one works, the other is told so" {
+	manifest
+	run vmsched apply shop.yaml
+	exec 9<>"$VMPIPE_ROOT/locks/service-shop"
+	flock 9
+	status_is 75 vmsched apply shop.yaml
+	err_has 'service shop: another vmsched is at work on it'
+	exec 9>&-
+}
