@@ -65,6 +65,12 @@ int vm_proc_run_ok(const struct vm_proc_options *options,
 int vm_proc_start(const struct vm_proc_options *options, pid_t *pid,
     struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Become it, in this process: descriptors 0 to 2 stay, signals are as in a new
+ * one.  Returns only on failure; errors as vm_proc_run().
+ */
+int vm_proc_become(const char *const *argv, struct vm_error *err);
+
 /* Is the program in PATH? */
 bool vm_proc_has_program(const char *name);
 

@@ -85,18 +85,14 @@ note_plan(const struct vm_launch *launch, struct vm_error *err)
 
 /* ---- files and sockets ---- */
 
-/* The log of this start; the one of the last is kept beside it. */
+/* The log of this start; what the last one left is dropped. */
 static int
 open_log(int dir_fd, const char *name, struct vm_error *err)
 {
-	char old[64];
-	int fd;
+	int fd = openat(dir_fd, name,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
 
-	snprintf(old, sizeof(old), "%s.1", name);
-	if (renameat(dir_fd, name, dir_fd, old) == -1 && errno != ENOENT)
-		return vm_error_errno(err, errno, "%s", name);
-	fd = openat(dir_fd, name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	return fd == -1 ? vm_error_errno(err, errno, "%s", name) : fd;
 }
 

@@ -1,11 +1,9 @@
 /* login.c - see login.h. */
 #include "lib/host/login.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/base/proc.h"
 #include "lib/store/publish.h"
 #include "lib/store/vm.h"
 
@@ -103,14 +101,6 @@ vm_login_build(struct vm_store *store, const struct vm_json *record,
 	return vm_argv_add(argv, err, "-l", user, "--", host, (char *)NULL);
 }
 
-/* What we ignore for ourselves is the default for others. */
-static void
-reset_signals(void)
-{
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
-}
-
 static int
 check_running(struct vm_store *store, const char *name, struct vm_error *err)
 {
@@ -148,9 +138,6 @@ vm_login_exec(struct vm_store *store, const char *target, const char *key,
 		if (vm_argv_add(&argv, err, words[i], (char *)NULL) == -1)
 			return -1;
 	}
-	reset_signals();
-	execvp(argv.items[0], argv.items);
-	vm_error_set(err, VM_E_UNAVAILABLE, "no_program", "ssh: %s",
-	    strerror(errno));
+	vm_proc_become((const char *const *)argv.items, err);
 	return vm_error_hint(err, "apt-get install openssh-client");
 }

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -253,6 +255,7 @@ vm_qmp_get_pid(struct vm_qmp *qmp, uint64_t timeout_ms, int *pid,
 	VM_CLEAN_BUF struct vm_buf status = { 0 };
 	char path[64];
 	const char *line;
+	long tgid;
 
 	if (vm_qmp_call(qmp, "query-cpus-fast", NULL, timeout_ms, &cpus, err) ==
 	    -1)
@@ -262,7 +265,9 @@ vm_qmp_get_pid(struct vm_qmp *qmp, uint64_t timeout_ms, int *pid,
 	if (vm_fd_read_file(AT_FDCWD, path, 65536, &status, err) == -1)
 		return vm_error_wrap(err, "QEMU's process");
 	line = strstr(status.data, "\nTgid:");
-	if (line == NULL || sscanf(line, "\nTgid: %d", pid) != 1)
+	tgid = line == NULL ? 0 : strtol(line + strlen("\nTgid:"), NULL, 10);
+	if (tgid <= 1 || tgid > INT_MAX)
 		return fail(err, "monitor_nonsense", "names no process");
+	*pid = (int)tgid;
 	return 0;
 }
