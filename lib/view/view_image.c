@@ -9,8 +9,9 @@
 #include "lib/view/view_disk.h"
 #include "lib/view/view_object.h"
 
-int
-vm_view_set_image(struct vm_json *record, const struct vm_view_catalog *catalog,
+/* image.{id,alias,generation} */
+static int
+set_image(struct vm_json *record, const struct vm_view_catalog *catalog,
     const char *id, struct vm_error *err)
 {
 	const struct vm_json *alias = vm_view_catalog_image(catalog, id);
@@ -72,7 +73,7 @@ vm_view_image(struct vm_store *store, const struct vm_view_catalog *catalog,
 	if (vm_json_set_string(record, "name",
 		vm_view_image_name(catalog, id, name), err) == -1 ||
 	    vm_json_set_string(record, "state", "fetched", err) == -1 ||
-	    vm_view_set_image(record, catalog, id, err) == -1 ||
+	    set_image(record, catalog, id, err) == -1 ||
 	    vm_json_set_bool(record, "current",
 		vm_json_bool(alias, "current", false), err) == -1 ||
 	    copy_member(record, "image.virtual_size", image, "virtual_size",
@@ -100,8 +101,8 @@ vm_view_layer(struct vm_store *store, const struct vm_view_catalog *catalog,
 	if (vm_json_set_string(record, "name", name, err) == -1 ||
 	    vm_json_set_string(record, "layer", key, err) == -1 ||
 	    copy_member(record, "base", layer, "base", err) == -1 ||
-	    vm_view_set_image(record, catalog,
-		vm_json_string(layer, "image", ""), err) == -1 ||
+	    set_image(record, catalog, vm_json_string(layer, "image", ""),
+		err) == -1 ||
 	    copy_member(record, "image.virtual_size", layer, "virtual_size",
 		err) == -1 ||
 	    vm_view_set_usage(record, store, VM_STORE_LAYERS, key, file, err) ==
