@@ -146,6 +146,18 @@ find_image(struct vm_store *store, const char *text, struct vm_alias *alias,
 	return find_alias_of(store, found, alias, err) == -1 ? -1 : 1;
 }
 
+/* An id that no image here has: not fetched, or under quarantine. */
+static int
+explain_missing(struct vm_store *store, const char *id, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *image = vm_image_load(store, id, err);
+
+	if (image == NULL)
+		return -1;
+	return vm_error_set(err, VM_E_TRY_AGAIN, "changed",
+	    "image %s: has just been fetched", id);
+}
+
 int
 vm_alias_resolve(struct vm_store *store, const char *text,
     struct vm_alias *alias, struct vm_error *err)
@@ -177,6 +189,8 @@ vm_alias_resolve(struct vm_store *store, const char *text,
 		found = find_image(store, text, alias, err);
 		if (found != 0)
 			return found == 1 ? 0 : -1;
+		if (vm_meta_is_digest(text, true))
+			return explain_missing(store, text, err);
 	}
 	if (err != NULL)
 		*err = failure;

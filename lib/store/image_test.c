@@ -274,6 +274,8 @@ test_ids(void **state)
 	struct vm_alias alias;
 	struct vm_error err = { 0 };
 
+	assert_int_equal(-1, vm_alias_resolve(store, ID, &alias, &err));
+	assert_string_equal("image_not_found", err.code);
 	put_image(store, ID);
 	assert_int_equal(0, vm_alias_resolve(store, "aaaaaaaa", &alias, NULL));
 	assert_string_equal(ID, alias.id);

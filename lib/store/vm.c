@@ -234,8 +234,11 @@ vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
 	if (cause.kind == VM_E_TRY_AGAIN)
 		return vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
 		    "%s: it runs, or another command works on it", name);
-	if (cause.kind == VM_E_NO_INPUT)
+	if (cause.kind == VM_E_NO_INPUT && !is_there(store, name))
 		return not_found(name, err);
+	if (cause.kind == VM_E_NO_INPUT)
+		return vm_error_set(err, VM_E_DATA, "vm_damaged",
+		    "%s: something that is no VM is in its place", name);
 	if (err != NULL)
 		*err = cause;
 	return -1;
