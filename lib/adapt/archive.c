@@ -91,7 +91,7 @@ vm_archive_open(vm_archive_pull *pull, void *context, struct vm_error *err)
 	a->pull = pull;
 	a->context = context;
 	if (begin(a, err) == -1) {
-		vm_archive_free(a);
+		vm_archive_clean(&a);
 		return NULL;
 	}
 	return a;
@@ -116,16 +116,10 @@ vm_archive_read(void *archive, const void **data, size_t *len,
 }
 
 void
-vm_archive_free(struct vm_archive *a)
-{
-	if (a == NULL)
-		return;
-	archive_read_free(a->archive);
-	free(a);
-}
-
-void
 vm_archive_clean(struct vm_archive **archive)
 {
-	vm_archive_free(*archive);
+	if (*archive == NULL)
+		return;
+	archive_read_free((*archive)->archive);
+	free(*archive);
 }

@@ -33,8 +33,7 @@ struct vm_archive *vm_archive_open(vm_archive_pull *pull, void *context,
 int vm_archive_read(void *archive, const void **data, size_t *len,
     struct vm_error *err) VM_MUST_CHECK;
 
-void vm_archive_free(struct vm_archive *archive); /* NULL is fine */
-void vm_archive_clean(struct vm_archive **archive);
+void vm_archive_clean(struct vm_archive **archive); /* NULL in it is fine */
 #define VM_CLEAN_ARCHIVE VM_CLEAN(vm_archive_clean)
 
 #endif

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/adapt/archive.h"
 #include "lib/base/buf.h"
 #include "lib/base/fd.h"
 #include "lib/disk/inspect.h"
 #include "lib/disk/raw.h"
+#include "lib/image/unpack.h"
 #include "lib/qemu/img.h"
 #include "lib/store/store.h"
 
@@ -22,7 +22,7 @@ struct build {
 	struct vm_publish *publish;
 	struct vm_stream *stream;
 	const struct vm_master_options *options;
-	struct vm_archive *archive;
+	struct vm_unpack unpack;
 	uint64_t unpacked;  /* bytes so far */
 	struct vm_buf head; /* the first of them */
 	struct vm_buf chunks;
@@ -33,7 +33,7 @@ struct build {
 static void
 release(struct build *b)
 {
-	vm_archive_free(b->archive);
+	vm_unpack_release(&b->unpack);
 	vm_buf_release(&b->head);
 	vm_buf_release(&b->chunks);
 	vm_clean_fd(&b->disk);
@@ -61,7 +61,7 @@ check_ratio(const struct build *b, uint64_t bytes, struct vm_error *err)
 static int
 pull(struct build *b, const void **data, size_t *len, struct vm_error *err)
 {
-	if (vm_archive_read(b->archive, data, len, err) == -1)
+	if (vm_unpack_read(&b->unpack, data, len, err) == -1)
 		return -1;
 	b->unpacked += *len;
 	return check_ratio(b, b->unpacked, err);
@@ -207,8 +207,8 @@ build(struct build *b, struct vm_master *master, struct vm_error *err)
 {
 	enum vm_disk_format format;
 
-	b->archive = vm_archive_open(vm_stream_read, b->stream, err);
-	if (b->archive == NULL || read_head(b, &format, err) == -1)
+	if (vm_unpack_open(&b->unpack, b->stream, err) == -1 ||
+	    read_head(b, &format, err) == -1)
 		return -1;
 	b->disk = vm_publish_create(b->publish, DISK, err);
 	if (b->disk == -1)
