@@ -251,6 +251,24 @@ describe(const struct fetch *f, const struct vm_master *master,
 	return VM_TAKE(facts);
 }
 
+/*
+ * The same bytes may be there since before anybody asked for their sha512:
+ * noted now, so that the next one who does needs no request.
+ */
+static int
+note_sha512(struct fetch *f, const struct vm_master *master,
+    struct vm_error *err)
+{
+	const char *id = master->stream.sha256, *hex = master->stream.sha512;
+	struct vm_json *facts VM_CLEAN_JSON = vm_image_load(f->store, id, err);
+
+	if (facts == NULL)
+		return -1;
+	if (hex[0] == '\0' || vm_json_get(facts, "sha512") != NULL)
+		return 0;
+	return vm_image_set_sha512(f->store, id, hex, err);
+}
+
 static int
 publish(struct fetch *f, struct vm_publish *object,
     const struct vm_master *master, char *id, struct vm_error *err)
@@ -259,7 +277,8 @@ publish(struct fetch *f, struct vm_publish *object,
 
 	if (facts == NULL ||
 	    vm_image_publish(f->store, object, master->stream.sha256, facts,
-		err) == -1)
+		err) == -1 ||
+	    note_sha512(f, master, err) == -1)
 		return -1;
 	memcpy(id, master->stream.sha256, VM_IMAGE_ID);
 	return 0;
@@ -285,7 +304,8 @@ download(struct fetch *f, char *id, struct vm_error *err)
 		.context = f,
 	};
 
-	if (f->facts != NULL &&
+	/* A digest says what is wanted; "not modified" would be no answer. */
+	if (f->facts != NULL && f->source->digest[0] == '\0' &&
 	    strcmp(f->source->shown, vm_json_string(f->facts, "source", "")) ==
 		0) {
 		options.etag = vm_json_string(f->facts, "etag", NULL);

@@ -93,20 +93,35 @@ vm_image_load(struct vm_store *store, const char *id, struct vm_error *err)
 	return NULL;
 }
 
-int
-vm_image_set_layout(struct vm_store *store, const char *id,
-    const struct vm_json *layout, struct vm_error *err)
+/* Put a member (taken) into image.json, replaced by rename. */
+static int
+set_member(struct vm_store *store, const char *id, const char *name,
+    struct vm_json *value, struct vm_error *err)
 {
+	VM_CLEAN_JSON struct vm_json *taken = value;
 	VM_CLEAN_JSON struct vm_json *meta = vm_image_load(store, id, err);
 	VM_CLEAN_FD int dir_fd = -1;
 
-	if (meta == NULL ||
-	    vm_json_set(meta, "layout", vm_json_copy(layout), err) == -1)
+	if (meta == NULL || vm_json_set(meta, name, VM_TAKE(taken), err) == -1)
 		return -1;
 	dir_fd = vm_store_open_object(store, VM_STORE_IMAGES, id, err);
 	if (dir_fd == -1)
 		return -1;
 	return vm_meta_write(store, dir_fd, META, 0640, meta, err);
+}
+
+int
+vm_image_set_layout(struct vm_store *store, const char *id,
+    const struct vm_json *layout, struct vm_error *err)
+{
+	return set_member(store, id, "layout", vm_json_copy(layout), err);
+}
+
+int
+vm_image_set_sha512(struct vm_store *store, const char *id, const char *hex,
+    struct vm_error *err)
+{
+	return set_member(store, id, "sha512", vm_json_new_string(hex), err);
 }
 
 int

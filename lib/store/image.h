@@ -32,6 +32,10 @@ struct vm_json *vm_image_load(struct vm_store *store, const char *id,
 int vm_image_set_layout(struct vm_store *store, const char *id,
     const struct vm_json *layout, struct vm_error *err) VM_MUST_CHECK;
 
+/* Note that the file as published has this sha512 as well. */
+int vm_image_set_sha512(struct vm_store *store, const char *id, const char *hex,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /*
  * Complete and publish an image built in publish: <id>.raw and chunks are
  * there and sealed; facts gets file_size, mtime_ns, inode and becomes

@@ -187,6 +187,15 @@ nothing_there()
 	[ "$(jq .image.generation <<<"$output")" = 1 ]
 }
 
+@test "not modified is no answer to a digest" {
+	status_is 0 get etag304
+	status_is 65 vmfetch --checksum "sha256:${sum//[0-4]/5}" \
+	    "$url/etag304/box.qcow2"
+	status_is 65 vmfetch --checksum "sha512:$sum$sum" \
+	    "$url/etag304/box.qcow2"
+	[ "$(asked etag304)" = 3 ]
+}
+
 @test "http without a digest needs --insecure" {
 	status_is 77 vmfetch "$url/x/box.qcow2"
 	err_has "--checksum sha256:HEX"

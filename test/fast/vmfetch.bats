@@ -86,6 +86,59 @@ is_master()
 	status_is 77 vmfetch "$PWD/"
 }
 
+@test "a sha512 asked for later is asked for once" {
+	serve "$PWD/web"
+	status_is 0 vmfetch --insecure "$url/box.qcow2"
+	sum=$(sha web/box.qcow2 512)
+	status_is 0 vmfetch --checksum "sha512:$sum" "$url/box.qcow2"
+	status_is 0 vmfetch --checksum "sha512:$sum" "$url/box.qcow2"
+	wait_for has_requests 2 GET /box.qcow2
+	is_master "$(sha web/box.qcow2)" box.raw
+}
+
+# A CA of our own, a certificate for NAME by it, and an nginx on $tls.
+serve_tls()
+{
+	local port
+
+	port=$(free_port)
+	tls=https://127.0.0.1:$port
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout ca.key -out ca.pem -subj /CN=ca -days 2 2>/dev/null
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout tls.key -out tls.csr -subj "/CN=$1" 2>/dev/null
+	openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -days 2 \
+	    -extfile <(echo "subjectAltName=$1") -out tls.pem 2>/dev/null
+	serve "$PWD/web" "listen 127.0.0.1:$port ssl;
+	    ssl_certificate $PWD/tls.pem; ssl_certificate_key $PWD/tls.key;
+	    location /down { return 302 http://127.0.0.1/box.qcow2; }
+	    ssl_protocols ${2:-TLSv1.2 TLSv1.3};"
+}
+
+@test "https: a CA that is given, never one that is not, never down to http" {
+	requires openssl
+	serve_tls IP:127.0.0.1
+	status_is 0 vmfetch --cacert ca.pem "$tls/box.qcow2"
+	[ "$(field image.id)" = "$(sha web/box.qcow2)" ]
+	status_is 77 vmfetch -a x "$tls/disk.raw"
+	[ "$(field error.code)" = tls ]
+	status_is 77 vmfetch -a x --insecure "$tls/disk.raw"
+	status_is 77 vmfetch -a x --cacert ca.pem "$tls/down"
+	[ "$(field error.code)" = downgrade ]
+	status_is 66 vmfetch -a x --cacert none.pem "$tls/disk.raw"
+	no_litter
+}
+
+@test "https: another host's certificate, an old protocol" {
+	requires openssl
+	serve_tls DNS:other.example
+	status_is 77 vmfetch --cacert ca.pem "$tls/box.qcow2"
+	stop_servers
+	serve_tls IP:127.0.0.1 TLSv1.1
+	status_is 77 vmfetch --cacert ca.pem "$tls/box.qcow2"
+	no_litter
+}
+
 @test "many fetchers of one source make one download" {
 	serve "$PWD/web" 'limit_rate 500k;'
 	for i in {1..8}; do
