@@ -233,7 +233,7 @@ say_planned(const struct vm_work *work, struct vm_json *record,
 	    err);
 }
 
-/* The record that goes on: the new one, or the one that came. */
+/* The record that goes on: with the facts as the store has them now. */
 static int
 answer(struct run *run, size_t i, struct vm_error *err)
 {
@@ -257,8 +257,16 @@ answer(struct run *run, size_t i, struct vm_error *err)
 	}
 	if (run->options->dry_run && say_planned(work, *record, err) == -1)
 		return -1;
-	if (work->plan.action == VM_PLAN_PASS)
-		return vm_plan_note_drift(&work->plan, *record, err);
+	if (work->plan.action != VM_PLAN_PASS)
+		return 0;
+	if (vm_plan_note_drift(&work->plan, err) == -1)
+		return -1;
+	if (run->options->dry_run &&
+	    vm_json_set_string(work->plan.record, "planned", "none", err) == -1)
+		return -1;
+	vm_json_free(*record);
+	*record = VM_TAKE(work->plan.record);
+	vm_json_delete(*record, "private");
 	return 0;
 }
 

@@ -319,11 +319,11 @@ has_word(const struct vm_json *drift, const char *word)
 }
 
 int
-vm_plan_note_drift(const struct vm_plan *plan, struct vm_json *record,
-    struct vm_error *err)
+vm_plan_note_drift(struct vm_plan *plan, struct vm_error *err)
 {
 	static const char *const words[] = { "customize", "instance" };
-	VM_CLEAN_JSON struct vm_json *found = vm_drift_between(plan->record,
+	struct vm_json *record = plan->record;
+	VM_CLEAN_JSON struct vm_json *found = vm_drift_between(record,
 	    vm_json_get(record, "spec"), NULL, err);
 
 	if (found == NULL)

@@ -41,9 +41,9 @@ int vm_plan_make(struct vm_store *store, const struct vm_json *record,
     const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
     VM_MUST_CHECK;
 
-/* Add to the record's drift what a disk that has run does not have. */
-int vm_plan_note_drift(const struct vm_plan *plan, struct vm_json *record,
-    struct vm_error *err) VM_MUST_CHECK;
+/* Add to plan->record's drift what a disk that has run does not have. */
+int vm_plan_note_drift(struct vm_plan *plan, struct vm_error *err)
+    VM_MUST_CHECK;
 
 /* What -n says, in one line. */
 int vm_plan_describe(const struct vm_plan *plan, struct vm_buf *out,
