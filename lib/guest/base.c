@@ -16,6 +16,7 @@ release_base(struct vm_base *base)
 	vm_chain_close(&base->chain);
 	vm_chain_close(&base->below);
 	vm_json_free(base->layout);
+	vm_json_free(base->ops);
 	vm_publish_abort(&base->publish);
 	vm_clean_fd(&base->lock_fd);
 	vm_change_release(&base->job);
@@ -117,13 +118,15 @@ vm_bases_open(struct vm_store *store, const struct vm_plan *plans, size_t count,
 		    vm_bases_find(bases, &plans[i]) != NULL)
 			continue;
 		*base = (struct vm_base){ .lock_fd = -1,
-			.ops = plans[i].layer_ops,
+			.ops = vm_json_copy(plans[i].layer_ops),
 			.chain.dir_fd = -1,
 			.below.dir_fd = -1 };
 		snprintf(base->image_id, sizeof base->image_id, "%s",
 		    plans[i].image_id);
 		snprintf(base->key, sizeof base->key, "%s", plans[i].layer_key);
 		bases->count++;
+		if (base->ops == NULL)
+			return vm_error_nomem(err);
 	}
 	qsort(bases->items, bases->count, sizeof *bases->items, compare);
 	for (size_t i = 0; i < bases->count; i++)

@@ -14,10 +14,10 @@
 
 struct vm_base {
 	char image_id[80];
-	char key[VM_PLAN_DIGEST];  /* "": the image itself */
-	const struct vm_json *ops; /* the layer's, borrowed from a plan */
-	struct vm_error error;	   /* why it cannot be used */
-	bool is_open;		   /* chain is what clones link */
+	char key[VM_PLAN_DIGEST]; /* "": the image itself */
+	struct vm_json *ops;	  /* the layer's */
+	struct vm_error error;	  /* why it cannot be used */
+	bool is_open;		  /* chain is what clones link */
 	struct vm_chain chain;
 	struct vm_json *layout; /* NULL: not known yet */
 

@@ -50,7 +50,7 @@ plan_record(struct run *run, size_t i, struct vm_error *err)
 		return -1;
 	if (work->plan.action == VM_PLAN_PASS || run->options->dry_run)
 		return 0;
-	return vm_work_lock(run->store, work, record, run->options->hand, err);
+	return vm_work_check_idle(run->store, record, err);
 }
 
 /* Every record gets its plan, or its error. */
@@ -116,6 +116,26 @@ begin_layers(struct run *run)
 	return count;
 }
 
+/* Lock one VM, plan again and begin, unless another has done it meanwhile. */
+static int
+take_up(struct run *run, size_t i, struct vm_error *err)
+{
+	struct vm_work *work = &run->works[i];
+
+	if (vm_work_lock(run->store, work, run->records->items[i],
+		run->options->hand, err) == -1)
+		return -1;
+	if (work->plan.action == VM_PLAN_PASS) {
+		vm_work_unlock(work);
+		return 0;
+	}
+	work->base = vm_bases_find(&run->bases, &work->plan);
+	if (work->base == NULL)
+		return vm_error_set(err, VM_E_TRY_AGAIN, "raced",
+		    "changed by another command just now");
+	return vm_work_begin(run->store, work, err);
+}
+
 /* The next clones whose base is there; which[] gets their numbers. */
 static size_t
 begin_works(struct run *run, size_t *which)
@@ -127,11 +147,13 @@ begin_works(struct run *run, size_t *which)
 
 		if (!is_ready(work))
 			continue;
-		if (vm_work_begin(run->store, work, &work->error) == -1) {
+		if (take_up(run, i, &work->error) == -1) {
 			vm_publish_abort(&work->publish);
+			vm_work_unlock(work);
 			continue;
 		}
-		which[count++] = i;
+		if (work->plan.action != VM_PLAN_PASS)
+			which[count++] = i;
 	}
 	return count;
 }
@@ -163,6 +185,7 @@ commit(struct run *run, const size_t *which, size_t count, struct vm_error *err)
 		if (!work->job.is_done ||
 		    vm_work_complete(work, &work->error) == -1) {
 			vm_publish_abort(&work->publish);
+			vm_work_unlock(work);
 			continue;
 		}
 		publishes[n] = work->publish;
@@ -181,8 +204,7 @@ commit(struct run *run, const size_t *which, size_t count, struct vm_error *err)
 		work->error = results[i];
 		work->is_done = !vm_error_is_set(&results[i]);
 		vm_publish_abort(&publishes[i]);
-		vm_clean_fd(&work->lock_fd);
-		work->lock_fd = -1;
+		vm_work_unlock(work);
 	}
 	return 0;
 }

@@ -24,10 +24,29 @@ vm_work_release(struct vm_work *work)
 	vm_publish_abort(&work->publish);
 	vm_plan_release(&work->plan);
 	vm_change_release(&work->job);
-	vm_clean_fd(&work->lock_fd);
-	work->lock_fd = -1;
+	vm_work_unlock(work);
 	free(work->disk);
 	work->disk = NULL;
+}
+
+void
+vm_work_unlock(struct vm_work *work)
+{
+	vm_clean_fd(&work->lock_fd);
+	work->lock_fd = -1;
+}
+
+int
+vm_work_check_idle(struct vm_store *store, const struct vm_json *input,
+    struct vm_error *err)
+{
+	const char *name = vm_json_string(input, "name", "");
+	int busy = vm_vm_is_busy(store, name, err);
+
+	if (busy != 1)
+		return busy;
+	vm_error_set(err, VM_E_TRY_AGAIN, "in_use", "it runs or is worked on");
+	return vm_error_hint(err, "vmstop %s", name);
 }
 
 int

@@ -31,6 +31,12 @@ int vm_work_lock(struct vm_store *store, struct vm_work *work,
     const struct vm_json *input, const struct vm_json *hand,
     struct vm_error *err) VM_MUST_CHECK;
 
+void vm_work_unlock(struct vm_work *work);
+
+/* Not running, not worked on, at the moment?  Else VM_E_TRY_AGAIN "in_use". */
+int vm_work_check_idle(struct vm_store *store, const struct vm_json *input,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* Begin its next directory; work->job is then to be done. */
 int vm_work_begin(struct vm_store *store, struct vm_work *work,
     struct vm_error *err) VM_MUST_CHECK;
