@@ -53,10 +53,12 @@ odd_locale() { status_is 0 env LC_ALL=xx_YY.what LANG=zz "$prog" --help && err_i
 # the libraries fit; a signal is a bug.
 small_limits()
 {
-	local limit
+	local limit status
 
 	for limit in '-n 3' '-n 4' '-n 8' '-v 20000' '-f 0'; do
-		run bash -c "ulimit $limit && exec $prog no-such-name </dev/null"
+		status=0
+		bash -c "ulimit $limit && exec $prog no-such-name" \
+		    </dev/null >/dev/null 2>&1 || status=$?
 		((status < 128)) || { echo "$prog, ulimit $limit: $status"; return 1; }
 	done
 }
@@ -65,4 +67,55 @@ small_limits()
 	[[ $VMPIPE_BUILD != */[at]san ]] ||
 	    skip "expected: sanitizers need address space"
 	each small_limits
+}
+
+# --- a store made under any mask --------------------------------------------
+
+# One image and one clone, made by whoever runs this, under this mask.
+make_store()
+{
+	umask "$1"
+	vmfetch -q -a m ./m.raw | vmclone -q --name 'm-{{index}}' >/dev/null
+}
+
+small_image()
+{
+	truncate -s 1M m.raw
+	printf x | dd of=m.raw conv=notrunc status=none
+}
+
+@test "umask 000 gives others nothing in the store" {
+	small_image
+	(make_store 000)
+	[ "$(vmls -Ho name)" = m-1 ]
+	[ -z "$(find "$VMPIPE_ROOT" -type d -perm /027 -o -type f -perm /022)" ]
+	[ "$(stat -c %a "$VMPIPE_ROOT/vms/m-1/vm.json")" = 600 ]
+}
+
+@test "umask 777 does not lock its owner out, as a plain user" {
+	requires setpriv
+	((EUID == 0)) || skip 'expected: needs root to become somebody else'
+	small_image
+	chmod 0755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" ..
+	mkdir -m 0700 theirs
+	mv m.raw theirs
+	chown -R 65534:65534 theirs
+	cd theirs
+	export VMPIPE_ROOT=$PWD/store
+	plain() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+	export -f make_store
+	plain bash -c 'make_store 777'
+	[ "$(plain vmls -Ho name)" = m-1 ]
+}
+
+@test "private host keys are in vm.json and nowhere else" {
+	small_image
+	vmfetch -a m ./m.raw >fetched 2>&1
+	vmclone --name 'm-{{index}}' <fetched >out 2>err
+	vmls --json >listed
+	key=$(jq -r '.private.ssh_host_keys[0].private' \
+	    "$VMPIPE_ROOT/vms/m-1/vm.json" | sed -n 3p)
+	[ "${#key}" -gt 30 ]
+	run ! grep -F -- "$key" out err listed
+	[ "$(grep -rlF -- "$key" "$VMPIPE_ROOT")" = "$VMPIPE_ROOT/vms/m-1/vm.json" ]
 }
