@@ -15,6 +15,7 @@ struct run {
 	struct vm_store *store;
 	const struct vm_image_options *options;
 	struct vm_records *records;
+	size_t first; /* record of the manifest at hand */
 };
 
 /* --- one record ---------------------------------------------------------- */
@@ -135,13 +136,13 @@ check_roles(const struct vm_image_options *options,
 	return 0;
 }
 
-/* An earlier record of this run with the same image, or NULL. */
+/* An earlier record of this manifest with the same image, or NULL. */
 static const struct vm_json *
 find_same(const struct run *run, const struct vm_json *record)
 {
 	const struct vm_json *image = vm_json_get(record, "spec.image");
 
-	for (size_t i = 0; i < run->records->count; i++)
+	for (size_t i = run->first; i < run->records->count; i++)
 		if (vm_json_is_equal(vm_json_get(run->records->items[i],
 					 "spec.image"),
 			image))
@@ -206,11 +207,12 @@ run_role(const struct run *run, const struct vm_manifest *manifest,
 }
 
 static int
-run_manifest(const struct run *run, const char *path, struct vm_error *err)
+run_manifest(struct run *run, const char *path, struct vm_error *err)
 {
 	struct vm_manifest manifest VM_CLEAN_MANIFEST = { 0 };
 	struct vm_json *order VM_CLEAN_JSON = NULL;
 
+	run->first = run->records->count;
 	if (vm_manifest_load(path, &manifest, run->options->problems, err) ==
 		-1 ||
 	    check_roles(run->options, &manifest, err) == -1)
@@ -275,7 +277,7 @@ int
 vm_image_run(struct vm_store *store, const struct vm_image_options *options,
     struct vm_records *records, struct vm_error *err)
 {
-	const struct run run = { store, options, records };
+	struct run run = { store, options, records, 0 };
 
 	if (check(options, err) == -1)
 		return -1;

@@ -106,13 +106,19 @@ on_begin(void *context, const struct vm_http_reply *reply, struct vm_error *err)
 }
 
 static int
+stopped(struct vm_error *err)
+{
+	return vm_error_set(err, VM_E_UNAVAILABLE, "stopped", "stopped");
+}
+
+static int
 pass_on(struct vm_stream *s, struct vm_error *err)
 {
 	struct block *block = VM_TAKE(s->filling);
 
 	if (block == NULL || vm_queue_put(&s->arrived, block))
 		return 0;
-	return vm_error_set(err, VM_E_UNAVAILABLE, "stopped", "stopped");
+	return stopped(err);
 }
 
 static int
@@ -131,7 +137,7 @@ on_data(void *context, const void *data, size_t len, struct vm_error *err)
 		if (block == NULL) {
 			block = s->filling = vm_queue_get(&s->free);
 			if (block == NULL)
-				return pass_on(s, err);
+				return stopped(err);
 			block->len = 0;
 		}
 		part = BLOCK - block->len;
@@ -200,7 +206,7 @@ wait_for_input(struct vm_stream *s, struct vm_error *err)
 		if (poll(&poll_fd, 1, POLL_MS) > 0)
 			return 0;
 	}
-	return vm_error_set(err, VM_E_UNAVAILABLE, "stopped", "stopped");
+	return stopped(err);
 }
 
 static int

@@ -214,6 +214,18 @@ is_fetching() { grep -qs ' 393216$' "$VMPIPE_ROOT"/locks/fetch-*; }
 	err_has "there is no role none"
 }
 
+@test "the same relative name in two manifests is two images" {
+	for m in a b; do
+		mkdir $m
+		{ cat box.raw; head -c 512 /dev/zero | tr '\0' $m; } >$m/box.raw
+		printf '%s\n' 'vmpipe: 1' "service: $m" \
+		    'roles: {r: {image: {source: ./box.raw}}}' >$m/s.yaml
+	done
+	status_is 0 vmfetch a/s.yaml b/s.yaml
+	[ "$(field image.id)" = "$(sha a/box.raw)
+$(sha b/box.raw)" ]
+}
+
 @test "a manifest's files may not lead out of its directory" {
 	mkdir m
 	echo x >outside
