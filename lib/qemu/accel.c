@@ -147,22 +147,32 @@ has_virtualisation(void)
 	return false;
 }
 
+/* What needs no test guest, and may change while the host runs. */
+static bool
+is_hopeless(char reason[256])
+{
+	*reason = '\0';
+	if (access("/dev/kvm", R_OK | W_OK) == -1)
+		snprintf(reason, 256, "/dev/kvm: %s", strerror(errno));
+	else if (!has_virtualisation())
+		snprintf(reason, 256,
+		    "the processor shows neither vmx nor svm");
+	return *reason != '\0';
+}
+
 static int
 prove(const char *qemu, struct vm_accel *accel, struct vm_error *err)
 {
 	struct vm_accel found = { .fresh = true };
 	int rc;
 
-	if (access("/dev/kvm", R_OK | W_OK) == -1)
-		snprintf(found.reason, sizeof(found.reason), "/dev/kvm: %s",
-		    strerror(errno));
-	else if (!has_virtualisation())
-		snprintf(found.reason, sizeof(found.reason),
-		    "the processor shows neither vmx nor svm");
-	else if ((rc = vm_accel_try(qemu, "kvm", found.reason, err)) == -1)
-		return -1;
-	else
+	if (!is_hopeless(found.reason)) {
+		rc = vm_accel_try(qemu, "kvm", found.reason, err);
+		if (rc == -1)
+			return -1;
 		found.kvm = rc == 1;
+		found.tried = true;
+	}
 	*accel = found;
 	return 0;
 }
@@ -175,12 +185,16 @@ vm_accel_prove(struct vm_accel *accel, struct vm_error *err)
 	return qemu == NULL ? -1 : prove(qemu, accel, err);
 }
 
-/* The verdict kept, when it holds for this identity. */
+/*
+ * The verdict kept, when it holds for this identity.  One that rests on what
+ * can be seen at once must rest on the same now: permissions may have changed.
+ */
 static bool
 load(struct vm_store *store, const struct identity *id, struct vm_accel *accel)
 {
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
 	VM_CLEAN_JSON struct vm_json *json = NULL;
+	char now[256];
 
 	if (vm_fd_read_file(store->fds[VM_STORE_LOCKS], CACHE, 4096, &text,
 		NULL) == -1 ||
@@ -188,7 +202,12 @@ load(struct vm_store *store, const struct identity *id, struct vm_accel *accel)
 	    strcmp(vm_json_string(json, "boot_id", ""), id->boot_id) != 0 ||
 	    strcmp(vm_json_string(json, "qemu", ""), id->qemu) != 0)
 		return false;
+	if (is_hopeless(now) ?
+		strcmp(vm_json_string(json, "reason", ""), now) != 0 :
+		!vm_json_bool(json, "tried", false))
+		return false;
 	accel->kvm = vm_json_bool(json, "kvm", false);
+	accel->tried = vm_json_bool(json, "tried", false);
 	accel->fresh = false;
 	snprintf(accel->reason, sizeof(accel->reason), "%s",
 	    vm_json_string(json, "reason", ""));
@@ -205,6 +224,7 @@ save(struct vm_store *store, const struct identity *id,
 	if (vm_json_set_string(json, "boot_id", id->boot_id, err) == -1 ||
 	    vm_json_set_string(json, "qemu", id->qemu, err) == -1 ||
 	    vm_json_set_bool(json, "kvm", accel->kvm, err) == -1 ||
+	    vm_json_set_bool(json, "tried", accel->tried, err) == -1 ||
 	    vm_json_set_string(json, "reason", accel->reason, err) == -1 ||
 	    vm_json_format(json, false, &text, err) == -1 ||
 	    vm_buf_add_string(&text, "\n", err) == -1)

@@ -9,7 +9,8 @@
  *
  * The verdict is kept in locks/accel.json with the host's boot id and the QEMU
  * program's identity (path, size, mtime), so that it is asked once per boot;
- * emulation is warned about once per boot.
+ * emulation is warned about once per boot.  What can be seen without a test
+ * guest (permissions!) is looked at each time, and a change of it asks anew.
  */
 #ifndef VM_QEMU_ACCEL_H
 #define VM_QEMU_ACCEL_H
@@ -23,6 +24,7 @@
 
 struct vm_accel {
 	bool kvm;	  /* else tcg */
+	bool tried;	  /* the test guest has decided */
 	char reason[256]; /* why not, one line */
 	bool fresh;	  /* found out just now: the caller may warn */
 };
