@@ -101,6 +101,17 @@ shop-web-10 cloned base  1   -"
 	err_has 'did you mean image?'
 }
 
+@test "volumes: a file, or a directory with one in it" {
+	make_store
+	dd if=/dev/urandom of="$VMPIPE_ROOT/volumes/data" bs=64K count=1 \
+	    status=none
+	mkdir "$VMPIPE_ROOT/volumes/logs"
+	dd if=/dev/urandom of="$VMPIPE_ROOT/volumes/logs/logs.raw" bs=128K \
+	    count=1 status=none
+	status_is 0 vmls -t volume -pH
+	out_is $'data\t65536\nlogs\t131072'
+}
+
 @test "sorting, also the other way round" {
 	make_store
 	dd if=/dev/urandom of="$VMPIPE_ROOT/vms/shop-web-2/disk.qcow2" bs=1M \

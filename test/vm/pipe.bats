@@ -69,6 +69,10 @@ check_disks()
 	wait_for page_is t-web-2 'tiny t-web-2'
 	layers=("$VMPIPE_ROOT"/layers/*)
 	[[ ${#layers[@]} == 1 ]]
+	[[ $(vmls -t layer -Ho image.alias,clones) == $'tiny\t2' ]]
+	[[ $(vmls --why tiny -Ho kind) == $'alias\nlayer\nvm\nvm' ]]
+	[[ $(vmls --tree | awk '{ print $2 }') == \
+	    $'KIND\nimage\nlayer\nvm\nvm' ]]
 
 	# Again, with a line in it that is no record: that alone fails.
 	pids=$(vm_pids)
