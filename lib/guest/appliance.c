@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/proc.h"
 #include "lib/base/progress.h"
+#include "lib/guest/appliance_child.h"
 #include "lib/guest/report.h"
 
 #define DRIVES_MAX 50 /* in one appliance: 21 s to start with them */
@@ -45,7 +46,7 @@ struct round {
 };
 
 void
-vm_change_release(struct vm_change *job)
+vm_appliance_release(struct vm_change *job)
 {
 	vm_json_free(job->found);
 	vm_json_free(job->warnings);
@@ -203,7 +204,7 @@ start_batch(struct round *round, struct batch *batch, struct vm_error *err)
 		    getppid() != parent)
 			_exit(1);
 		close(pipe_fds[0]);
-		vm_report_work(round->store, batch->jobs, batch->count,
+		vm_appliance_child_run(round->store, batch->jobs, batch->count,
 		    pipe_fds[1]);
 	}
 	setpgid(batch->pid, batch->pid);
@@ -242,7 +243,7 @@ take_report(struct round *round, struct batch *batch, struct vm_report *report)
 	batch->said[report->job] = true;
 	job->error = report->error;
 	job->ms = report->ms;
-	vm_change_release(job);
+	vm_appliance_release(job);
 	job->found = VM_TAKE(report->layout);
 	job->warnings = VM_TAKE(report->warnings);
 	vm_progress_update(++*round->done);

@@ -58,6 +58,6 @@ int vm_appliance_run(struct vm_store *store, struct vm_change *const *jobs,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* Free what the results hold. */
-void vm_change_release(struct vm_change *job);
+void vm_appliance_release(struct vm_change *job);
 
 #endif

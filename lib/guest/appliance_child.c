@@ -1,6 +1,5 @@
-#include <sys/prctl.h>
+#include "lib/guest/appliance_child.h"
 
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,7 +111,7 @@ work_on_all(struct vm_store *store, struct vm_guestfs *g,
 }
 
 void
-vm_report_work(struct vm_store *store, struct vm_change *const *jobs,
+vm_appliance_child_run(struct vm_store *store, struct vm_change *const *jobs,
     size_t count, int fd)
 {
 	struct vm_report last = { .event = VM_REPORT_END };

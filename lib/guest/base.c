@@ -19,7 +19,7 @@ release_base(struct vm_base *base)
 	vm_json_free(base->ops);
 	vm_publish_abort(&base->publish);
 	vm_clean_fd(&base->lock_fd);
-	vm_change_release(&base->job);
+	vm_appliance_release(&base->job);
 	free(base->disk);
 }
 

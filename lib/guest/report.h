@@ -39,8 +39,4 @@ int vm_report_parse(const char *line, size_t len, struct vm_report *report,
 void vm_report_release(struct vm_report *report);
 #define VM_CLEAN_REPORT VM_CLEAN(vm_report_release)
 
-/* The child's whole life: work through the jobs, tell fd; never returns. */
-void vm_report_work(struct vm_store *store, struct vm_change *const *jobs,
-    size_t count, int fd) __attribute__((noreturn));
-
 #endif

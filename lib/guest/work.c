@@ -23,7 +23,7 @@ vm_work_release(struct vm_work *work)
 {
 	vm_publish_abort(&work->publish);
 	vm_plan_release(&work->plan);
-	vm_change_release(&work->job);
+	vm_appliance_release(&work->job);
 	vm_work_unlock(work);
 	free(work->disk);
 	work->disk = NULL;
