@@ -72,20 +72,17 @@ deploy()
 
 ssh()
 {
-	local vm=$1
+	local vm=$1 db=shop-db-1
 
-	case $2 in
-	hostname*)
-		[[ $BREAK != login ]] || return 255
-		[[ $BREAK != name ]] || vm=debian
-		echo "$vm"
-		echo "2: eth0 inet 10.0.0.${#1}$([[ $BREAK == address ]] || echo /24) x"
-		[[ $BREAK != boot ]] || echo -n $RANDOM
-		echo boot-id ;;
-	*)
-		[[ $BREAK != db ]] || vm=nobody
-		echo "${vm/shop-web-?/shop-db-1} has 3 articles" ;;
+	case $BREAK in
+	login) [[ $vm != shop-web-1 ]] || { echo denied >&2; return 255; } ;;
+	name) vm=debian ;;
+	db) db=nobody ;;
 	esac
+	echo "$vm"
+	echo "boot-id $([[ $BREAK != boot ]] || echo $RANDOM)"
+	echo "2: eth0 inet 10.0.0.${#1}$([[ $BREAK == address ]] || echo /24) x"
+	[[ $1 != shop-web-* ]] || echo "$db has 3 articles"
 }
 
 notices()
@@ -112,9 +109,9 @@ notices()
 }
 
 @test "demo: notices a wrong name, address or login" {
-	notices login 'shop-db-1: no login by vmssh'
+	notices login 'shop-web-1: vmssh: denied'
 	notices name 'shop-db-1: expected "shop-db-1", got "debian"'
-	notices address 'shop-db-1: expected "inet 10.0.0.9/24"'
+	notices address 'shop-db-1: expected "inet 10.0.0.9/24", got ""'
 }
 
 @test "demo: notices that web does not reach db" {
@@ -126,7 +123,7 @@ notices()
 @test "demo: notices that the second run changes something" {
 	notices changed 'the second run has changed something'
 	page shop-web-1 shop-web-2
-	notices boot 'shop-db-1: restarted'
+	notices boot 'shop-db-1: was started anew'
 }
 
 @test "demo: says what it is for" {
