@@ -116,6 +116,9 @@ fail_step(const char *program, int status, struct vm_error *err)
 {
 	enum vm_kind kind = VM_E_UNAVAILABLE;
 
+	if (status > 128)
+		return vm_error_set(err, VM_E_UNAVAILABLE, "step_failed",
+		    "%s was ended by signal %d", program, status - 128);
 	if (status >= VM_E_USAGE && status <= VM_E_CONFIG)
 		kind = (enum vm_kind)status;
 	return vm_error_set(err, kind, "step_failed",

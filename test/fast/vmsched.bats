@@ -226,3 +226,32 @@ shop-web-1	removed'
 	err_has 'service shop: another vmsched is at work on it'
 	exec 9>&-
 }
+
+@test "the commands beside vmsched are taken; what becomes of them is said" {
+	manifest
+	mkdir bin
+	cp "$VMPIPE_BUILD/bin/vmsched" bin
+	printf '#!/bin/sh\nkill -9 $$\n' >bin/vmfetch
+	chmod +x bin/vmfetch
+	status_is 69 bin/vmsched apply -Ho role,error.message shop.yaml
+	out_is 'db	vmfetch was ended by signal 9
+web	not begun: role db, which it comes after, is not ready'
+	printf '#!/bin/sh\necho "{nonsense"\n' >bin/vmfetch
+	status_is 1 bin/vmsched apply -Ho error.code shop.yaml
+	out_is 'bad_output
+after_not_ready'
+	printf '#!/bin/sh\nexit 74\n' >bin/vmfetch
+	status_is 1 bin/vmsched apply -Ho error.status shop.yaml
+	out_is '74
+69'
+	# it is given the manifest, and works where the manifest is
+	cat >bin/vmfetch <<-'END'
+		#!/bin/sh
+		printf '%s\n' "$*" >args; cat >stdin; exit 66
+	END
+	mkdir elsewhere
+	(cd elsewhere &&
+	    run ../bin/vmsched apply -q ../shop.yaml)
+	[ "$(<args)" = "--root $VMPIPE_ROOT -q -f - --role db" ]
+	cmp stdin shop.yaml
+}
