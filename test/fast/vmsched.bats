@@ -99,6 +99,12 @@ vmsched: shop.yaml: ok: service shop, 2 roles'
 	status_is 0 vmsched check shop.yaml
 }
 
+@test "the examples are good" {
+	for example in "$top"/examples/*.yaml; do
+		status_is 0 vmsched check "$example"
+	done
+}
+
 @test "plan without a store: all is to be made, and none is made" {
 	manifest
 	status_is 0 vmsched plan --json -o name,action,state shop.yaml

@@ -43,6 +43,12 @@ table() { vmsched "$@" -Ho name,state,action; }
 	[[ $(vm_pids) == "$pids" ]]
 	[[ $(snapshot -path './vms/*' -not -name '*.log') == "$before" ]]
 
+	# A disk that has run is not touched: that it differs is said.
+	sed 's/memory: 96M/memory: 112M/' shop.yaml >larger.yaml
+	status_is 0 vmsched apply -Ho name,action,drift larger.yaml
+	out_is $'t-db-1\tnone\tmachine\nt-web-1\tnone\tmachine'
+	[[ $(vm_pids) == "$pids" ]]
+
 	# What is not as it should be is mended, and only that.
 	vmstop t-web-1 >stopped
 	status_is 2 vmsched plan --detailed-exitcode -Ho name,action shop.yaml
@@ -90,7 +96,7 @@ table() { vmsched "$@" -Ho name,state,action; }
 	# it never says this
 	sed -i '$d' shop.yaml
 	echo '    ready: {serial: "no such word", timeout: 1s}' >>shop.yaml
-	status_is 1 vmsched apply -Ho role,state,error.tool shop.yaml
+	status_is 69 vmsched apply -Ho role,state,error.tool shop.yaml
 	out_is $'db\tfailed\tvmdeploy\nweb\tfailed\tvmsched'
 	[[ $(vmls -Ho name) == t-db-1 ]]
 }
