@@ -3,6 +3,7 @@
 #include <sys/file.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "lib/base/clock.h"
@@ -71,6 +72,24 @@ wait_for_lock(void *arg)
 	return NULL;
 }
 
+/* Somebody else has opened the file that fd is open on. */
+static void
+wait_until_opened_twice(int fd)
+{
+	struct stat mine, other;
+	int count = 0;
+
+	assert_int_equal(0, fstat(fd, &mine));
+	while (count < 2) {
+		count = 0;
+		for (int i = 3; i < 64; i++)
+			count += fstat(i, &other) == 0 &&
+			    other.st_ino == mine.st_ino &&
+			    other.st_dev == mine.st_dev;
+		sched_yield();
+	}
+}
+
 /* Who waited for a file that was replaced gets the new file's lock. */
 static void
 test_replaced_while_waiting(void **state)
@@ -86,6 +105,7 @@ test_replaced_while_waiting(void **state)
 	assert_true(old >= 0);
 	assert_int_equal(0,
 	    pthread_create(&thread, NULL, wait_for_lock, &waiter));
+	wait_until_opened_twice(old);
 	new = vm_lock_named(store, "y", 0, NULL);
 	assert_true(new >= 0);
 	assert_int_equal(0, renameat(dirfd, "y", dirfd, "x"));
@@ -147,6 +167,58 @@ test_probes_do_not_disturb(void **state)
 	}
 }
 
+struct holder {
+	int fd;
+	pthread_barrier_t begun;
+};
+
+static void *
+hold_for_a_moment(void *arg)
+{
+	struct holder *holder = arg;
+	uint64_t start = vm_clock_ms();
+
+	pthread_barrier_wait(&holder->begun);
+	while (vm_clock_ms() - start < 4)
+		sched_yield();
+	close(holder->fd);
+	return NULL;
+}
+
+/*
+ * A probe that takes its time is waited for, although nobody wants to wait.
+ * (On a busy machine it may take too much of it: once in many must do.)
+ */
+static void
+test_slow_probe(void **state)
+{
+	const struct fixture *f = *state;
+	VM_CLEAN_STORE struct vm_store *store = fixture_open(f, NULL);
+	int had = 0;
+
+	for (int i = 0; i < 50 && had == 0; i++) {
+		struct holder holder;
+		pthread_t thread;
+		int fd;
+
+		holder.fd = vm_lock_take(store->fds[VM_STORE_LOCKS], "x", true,
+		    true, VM_LOCK_NO_WAIT, NULL);
+		assert_true(holder.fd >= 0);
+		assert_int_equal(0,
+		    pthread_barrier_init(&holder.begun, NULL, 2));
+		assert_int_equal(0,
+		    pthread_create(&thread, NULL, hold_for_a_moment, &holder));
+		pthread_barrier_wait(&holder.begun);
+		fd = vm_lock_named(store, "x", VM_LOCK_NO_WAIT, NULL);
+		pthread_join(thread, NULL);
+		pthread_barrier_destroy(&holder.begun);
+		had += fd >= 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	assert_int_equal(1, had);
+}
+
 /* A lock belongs to the open file: whoever inherits it keeps it. */
 static void
 test_inherited(void **state)
@@ -183,6 +255,7 @@ main(void)
 		FIXTURE_TEST(test_not_a_file),
 		FIXTURE_TEST(test_replaced_while_waiting),
 		FIXTURE_TEST(test_probes_do_not_disturb),
+		FIXTURE_TEST(test_slow_probe),
 		FIXTURE_TEST(test_inherited),
 	};
 
