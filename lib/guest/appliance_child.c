@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/guest/layout.h"
 #include "lib/guest/report.h"
+#include "lib/guest/system.h"
 
 /* Room for a package manager at work; less is no faster. */
 #define MEMORY_MIB 1024
@@ -71,6 +72,8 @@ work_on(struct vm_store *store, const struct vm_engine *engine,
 	result = vm_layout_mount(engine, drive, context.layout, err);
 	if (result == 0)
 		result = job->change(job, &context, report->warnings, err);
+	if (result == 0)
+		result = vm_system_relabel(engine, err);
 	if (engine->ops->unmount_all(engine->state,
 		result == 0 ? err : &ignored) == -1)
 		return -1;

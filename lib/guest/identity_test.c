@@ -3,6 +3,7 @@
 #include "lib/guest/fake_engine.h"
 #include "lib/guest/identity.h"
 #include "lib/guest/layout.h"
+#include "lib/guest/system.h"
 
 static const char record_text[] =
     "{\"name\":\"web-1\",\"image\":{\"id\":\"abc\"},"
@@ -148,6 +149,24 @@ test_hostile_record(void **state)
 	}
 }
 
+/* CASES U14 */
+static void
+test_relabel(void **state)
+{
+	struct fake *fake = *state;
+	const struct vm_engine engine = { &fake_ops, fake };
+	struct vm_error err = { 0 };
+
+	assert_int_equal(0, vm_system_relabel(&engine, &err));
+	fake_put(fake, "/etc/selinux/config",
+	    "# SELINUX=enforcing\nSELINUX=disabled\nSELINUXTYPE=targeted\n");
+	assert_int_equal(0, vm_system_relabel(&engine, &err));
+	assert_int_equal(UINT_MAX, fake_mode(fake, "/.autorelabel"));
+	fake_put(fake, "/etc/selinux/config", "SELINUX=enforcing\n");
+	assert_int_equal(0, vm_system_relabel(&engine, &err));
+	assert_int_equal(0644, fake_mode(fake, "/.autorelabel"));
+}
+
 /* --- layout.h */
 
 static void
@@ -232,6 +251,7 @@ main(void)
 		CASE(test_ifupdown),
 		CASE(test_small_guest),
 		CASE(test_hostile_record),
+		CASE(test_relabel),
 		CASE(test_layout),
 		CASE(test_no_layout),
 	};

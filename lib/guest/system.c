@@ -128,3 +128,22 @@ vm_system_authorize_key(const struct vm_engine *engine, const char *user,
 		return vm_error_nomem(err);
 	return vm_tree_append_line(engine, path.data, line, true, &attr, err);
 }
+
+int
+vm_system_relabel(const struct vm_engine *engine, struct vm_error *err)
+{
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	int there = vm_tree_read(engine, "/etc/selinux/config", &text, err);
+	char *rest = text.data, *line;
+	bool is_on = false;
+
+	if (there != 1)
+		return there;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (strncmp(line, "SELINUX=", 8) == 0)
+			is_on = strncmp(line + 8, "disabled", 8) != 0;
+	if (!is_on)
+		return 0;
+	return vm_tree_write(engine, "/.autorelabel", "", 0, &vm_tree_keep,
+	    err);
+}

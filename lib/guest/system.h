@@ -18,4 +18,11 @@ int vm_system_set_hostname(const struct vm_engine *engine, const char *name,
 int vm_system_authorize_key(const struct vm_engine *engine, const char *user,
     const char *key, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Where SELinux is on, have the guest label its files anew at its next boot:
+ * new files have no label (selinux(8), /.autorelabel).
+ */
+int vm_system_relabel(const struct vm_engine *engine, struct vm_error *err)
+    VM_MUST_CHECK;
+
 #endif
