@@ -173,7 +173,6 @@ vm_source_from(struct vm_store *store, const char *from,
 	}
 	if (rc == -1) {
 		vm_source_close(source);
-		vm_error_wrap(err, "%s", from);
 		return NULL;
 	}
 	return VM_TAKE(record);
