@@ -11,7 +11,7 @@
 #include "lib/base/proc.h"
 
 #define PAUSE_MAX_MS 50 /* between two tries */
-#define PROBE_MS 20	/* a lock free but for probes is had by then */
+#define PROBE_MS 1000	/* a lock free but for probes is had by then */
 
 static int
 try_lock(int fd, int how)

@@ -213,9 +213,6 @@ vm_vm_save(struct vm_store *store, const struct vm_json *record,
 
 /* --- locking ---------------------------------------------------------------*/
 
-/* Whoever asks vm_lock_is_held() has the lock for an instant: not a user. */
-#define INSTANT_MS 100
-
 int
 vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
     struct vm_error *err)
@@ -227,8 +224,8 @@ vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
 	if (vm_record_check_name(name, err) == -1)
 		return -1;
 	snprintf(path, sizeof(path), "%s/lock", name);
-	fd = vm_lock_take(store->fds[VM_STORE_VMS], path, false, true,
-	    wait_ms < INSTANT_MS ? INSTANT_MS : wait_ms, &cause);
+	fd = vm_lock_take(store->fds[VM_STORE_VMS], path, false, true, wait_ms,
+	    &cause);
 	if (fd != -1)
 		return fd;
 	if (cause.kind == VM_E_TRY_AGAIN)
