@@ -85,6 +85,7 @@ lint()
 @test "externs: a wrong prefix, a symbol that nobody uses" {
 	requires gcc
 	mkdir -p o/lib/base o/cmd
+	touch lib/base/fd.c lib/base/str.c cmd/x.c
 	gcc -xc -c -o o/lib/base/fd.o - <<<'int vm_fd_get(void) { return 0; }'
 	gcc -xc -c -o o/cmd/x.o - <<-'END'
 		int vm_fd_get(void); int f(void); int main(void)
