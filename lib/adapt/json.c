@@ -125,12 +125,6 @@ vm_json_new_int(int64_t number)
 }
 
 struct vm_json *
-vm_json_new_real(double number)
-{
-	return ours(json_real(number));
-}
-
-struct vm_json *
 vm_json_new_bool(bool value)
 {
 	return ours(json_boolean(value));

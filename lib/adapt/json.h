@@ -56,7 +56,6 @@ struct vm_json *vm_json_new_array(void);
 struct vm_json *vm_json_new_string(const char *s);
 struct vm_json *vm_json_new_string_len(const char *s, size_t len);
 struct vm_json *vm_json_new_int(int64_t number);
-struct vm_json *vm_json_new_real(double number);
 struct vm_json *vm_json_new_bool(bool value);
 struct vm_json *vm_json_new_null(void);
 struct vm_json *vm_json_copy(const struct vm_json *json); /* deep */

@@ -23,12 +23,6 @@ vm_log_name(void)
 	return log_name;
 }
 
-enum vm_log_level
-vm_log_level(void)
-{
-	return log_level;
-}
-
 /*
  * Decode one UTF-8 character (RFC 3629: no surrogates, no overlong forms);
  * returns its length, or 0 when the bytes are none.

@@ -21,7 +21,6 @@ enum vm_log_level {
 /* name is kept, not copied. */
 void vm_log_start(const char *name, enum vm_log_level level);
 const char *vm_log_name(void);
-enum vm_log_level vm_log_level(void);
 
 void vm_log(enum vm_log_level level, const char *format, ...) VM_PRINTF(2, 3);
 

@@ -80,10 +80,13 @@ vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
 	return vm_argv_option(argv, err, "-p", "%lld", (long long)port);
 }
 
-int
-vm_login_build(struct vm_store *store, const struct vm_json *record,
-    const char *user, const char *key, struct vm_argv *argv,
-    struct vm_error *err)
+/*
+ * "ssh", our options, the VM's port and address; user NULL: the record's; key,
+ * a private key's file, NULL: as ssh finds one.
+ */
+static int
+build(struct vm_store *store, const struct vm_json *record, const char *user,
+    const char *key, struct vm_argv *argv, struct vm_error *err)
 {
 	const char *host = vm_json_string(record, "ssh.host", "127.0.0.1");
 	VM_CLEAN_FREE char *path = vm_store_path(store, VM_STORE_VMS,
@@ -132,7 +135,7 @@ vm_login_exec(struct vm_store *store, const char *target, const char *key,
 	if ((record = vm_vm_load(store, name, false, err)) == NULL ||
 	    check_running(store, name, err) == -1 ||
 	    vm_login_write_known_hosts(store, record, err) == -1 ||
-	    vm_login_build(store, record, user, key, &argv, err) == -1)
+	    build(store, record, user, key, &argv, err) == -1)
 		return vm_error_wrap(err, "%s", name);
 	for (i = 0; i < count; i++) {
 		if (vm_argv_add(&argv, err, words[i], (char *)NULL) == -1)

@@ -18,15 +18,9 @@ int vm_login_write_known_hosts(struct vm_store *store,
     const struct vm_json *record, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * "ssh", our options, the VM's port and address; user NULL: the record's; key,
- * a private key's file, NULL: as ssh finds one.  The caller adds the command.
- * VM_E_UNAVAILABLE "no_ssh_port" when the record knows no way in.
+ * Our options, the strict host key check with this file among them, and the
+ * VM's port.  VM_E_UNAVAILABLE "no_ssh_port" when the record knows no way in.
  */
-int vm_login_build(struct vm_store *store, const struct vm_json *record,
-    const char *user, const char *key, struct vm_argv *argv,
-    struct vm_error *err) VM_MUST_CHECK;
-
-/* The checks of vm_login_build() alone, with the file's path given. */
 int vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
     const char *known_hosts, struct vm_error *err) VM_MUST_CHECK;
 

@@ -64,7 +64,7 @@ step_serial(struct vm_ready *ready, uint64_t now_ms, struct vm_error *err)
 	return 0;
 }
 
-const struct vm_ready_kind vm_ready_serial = { "serial", step_serial };
+static const struct vm_ready_kind serial = { "serial", step_serial };
 
 /* ---- which kind ---- */
 
@@ -117,7 +117,7 @@ vm_ready_init(struct vm_ready *ready, const struct vm_json *record, int dir_fd,
 	    vm_size_parse_duration(timeout, &ready->timeout_ms, err) == -1)
 		return vm_error_wrap(err, "spec.ready.timeout");
 	if ((ready->expect = vm_json_string(spec, "serial", NULL)) != NULL) {
-		ready->kind = &vm_ready_serial;
+		ready->kind = &serial;
 	} else if (vm_json_get(spec, "tcp") != NULL) {
 		ready->kind = &vm_ready_tcp;
 		ready->expect = vm_json_string(spec, "tcp.expect", NULL);

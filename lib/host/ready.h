@@ -66,9 +66,8 @@ int vm_ready_step(struct vm_ready *ready, struct vm_error *err) VM_MUST_CHECK;
 
 void vm_ready_release(struct vm_ready *ready);
 
-/* The kinds, each in its file. */
-extern const struct vm_ready_kind vm_ready_serial, vm_ready_tcp, vm_ready_ssh,
-    vm_ready_agent;
+/* The kinds in files of their own. */
+extern const struct vm_ready_kind vm_ready_tcp, vm_ready_ssh, vm_ready_agent;
 
 /*
  * For tcp and ssh: connect when it is time, read what there is.  1 when expect

@@ -27,8 +27,8 @@ fail_bridge(const char *bridge, const char *what, struct vm_error *err)
 	    "ip link add %s type bridge && ip link set %s up", bridge, bridge);
 }
 
-int
-vm_tap_check_bridge(const char *bridge, struct vm_error *err)
+static int
+check_bridge(const char *bridge, struct vm_error *err)
 {
 	if (strlen(bridge) >= IFNAMSIZ || strchr(bridge, '/') != NULL)
 		return vm_error_set(err, VM_E_DATA, "bad_networks",
@@ -171,7 +171,7 @@ vm_tap_open(const char *bridge, struct vm_error *err)
 {
 	const char *helper;
 
-	if (vm_tap_check_bridge(bridge, err) == -1)
+	if (check_bridge(bridge, err) == -1)
 		return -1;
 	if (geteuid() == 0)
 		return open_as_root(bridge, err);

@@ -14,9 +14,6 @@
 /* VM_E_UNAVAILABLE "no_bridge" or "no_tap", with what to type. */
 int vm_tap_open(const char *bridge, struct vm_error *err) VM_MUST_CHECK;
 
-/* 0 when there is such a bridge; VM_E_UNAVAILABLE "no_bridge". */
-int vm_tap_check_bridge(const char *bridge, struct vm_error *err) VM_MUST_CHECK;
-
 /* The helper's path, or NULL. */
 const char *vm_tap_find_helper(void);
 

@@ -127,14 +127,6 @@ int vm_publish_tmpfile_commit(struct vm_store *store, int fd,
     VM_MUST_CHECK;
 
 /*
- * Move dir/name to another place: VM_E_EXISTS when the new name is taken,
- * VM_E_NO_INPUT "not_found".
- */
-int vm_publish_move(struct vm_store *store, enum vm_store_dir dir,
-    const char *name, enum vm_store_dir to_dir, const char *to_name,
-    struct vm_error *err) VM_MUST_CHECK;
-
-/*
  * Move dir/name to <name>.<n> in trash/ or quarantine/, n above all that are
  * there; *kept_name is the caller's and may be NULL.
  */

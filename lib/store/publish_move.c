@@ -63,8 +63,8 @@ settle_or_undo(struct vm_store *store, enum vm_store_dir dir, const char *name,
 	return -1;
 }
 
-int
-vm_publish_move(struct vm_store *store, enum vm_store_dir dir, const char *name,
+static int
+move(struct vm_store *store, enum vm_store_dir dir, const char *name,
     enum vm_store_dir to_dir, const char *to_name, struct vm_error *err)
 {
 	if (vm_publish_move_unsynced(store, dir, name, to_dir, to_name, err) ==
@@ -154,8 +154,7 @@ int
 vm_publish_untrash(struct vm_store *store, const char *trash_name,
     enum vm_store_dir dir, const char *name, struct vm_error *err)
 {
-	return vm_publish_move(store, VM_STORE_TRASH, trash_name, dir, name,
-	    err);
+	return move(store, VM_STORE_TRASH, trash_name, dir, name, err);
 }
 
 /* --- sweeping --------------------------------------------------------------*/
