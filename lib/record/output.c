@@ -205,6 +205,7 @@ vm_output_write(const struct vm_output *output,
 	if (parse_fields(output, fields != NULL ? fields : output->fields,
 		&columns, err) == -1)
 		return -1;
+	vm_output_warn_unknown(output, &columns, records);
 	if (wants_json(output, values))
 		return write_json(records, fields != NULL ? &columns : NULL,
 		    err);

@@ -6,6 +6,7 @@
 
 #include "lib/adapt/table.h"
 #include "lib/base/log.h"
+#include "lib/base/nearest.h"
 #include "lib/base/size.h"
 #include "lib/record/output_table.h"
 
@@ -72,6 +73,37 @@ vm_output_parse_fields(const struct vm_output *output, const char *fields,
 		if (fields[len] == '\0')
 			return 0;
 		fields += len + 1;
+	}
+}
+
+static bool
+is_in_any(const struct vm_records *records, const char *path)
+{
+	for (size_t i = 0; i < records->count; i++)
+		if (vm_json_get(records->items[i], path) != NULL)
+			return true;
+	return false;
+}
+
+void
+vm_output_warn_unknown(const struct vm_output *output,
+    const struct vm_output_columns *columns, const struct vm_records *records)
+{
+	for (size_t i = 0; i < columns->count && records->count > 0; i++) {
+		const char *path = columns->items[i].path;
+		struct vm_nearest nearest = { .word = path };
+		const struct vm_output_field *field;
+
+		if (find_field(output, path) != NULL ||
+		    is_in_any(records, path))
+			continue;
+		for (field = output->known;
+		     field != NULL && field->path != NULL; field++)
+			vm_nearest_offer(&nearest, field->path);
+		if (nearest.best != NULL)
+			vm_log(VM_LOG_WARN,
+			    "-o %s: no record has it (did you mean %s?)", path,
+			    nearest.best);
 	}
 }
 

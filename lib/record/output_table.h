@@ -23,6 +23,10 @@ struct vm_output_columns {
 int vm_output_parse_fields(const struct vm_output *output, const char *fields,
     struct vm_output_columns *columns, struct vm_error *err) VM_MUST_CHECK;
 
+/* Say which fields look mistyped: not known, and in no record. */
+void vm_output_warn_unknown(const struct vm_output *output,
+    const struct vm_output_columns *columns, const struct vm_records *records);
+
 /* One line per record, values separated by tabs; `safe` for a terminal. */
 int vm_output_format_tabs(const struct vm_output_columns *columns, bool exact,
     bool safe, const struct vm_records *records, struct vm_buf *out,

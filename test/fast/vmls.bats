@@ -101,6 +101,13 @@ shop-web-10 cloned base  1   -"
 	err_has 'did you mean image?'
 }
 
+@test "a mistyped field is pointed out" {
+	make_store
+	status_is 0 vmls -Ho nmae,spec.memory box
+	out_is $'-\t-'
+	err_is 'vmls: -o nmae: no record has it (did you mean name?)'
+}
+
 @test "volumes: a file, or a directory with one in it" {
 	make_store
 	dd if=/dev/urandom of="$VMPIPE_ROOT/volumes/data" bs=64K count=1 \
