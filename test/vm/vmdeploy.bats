@@ -15,6 +15,7 @@ field() { jq -r "$1" <<<"$output"; }
 pid_of() { jq .run.pid "$VMPIPE_ROOT/vms/$1/vm.json"; }
 runs() { ! gone "$(pid_of "$1")"; }
 state_of() { jq -r .state "$VMPIPE_ROOT/vms/$1/vm.json"; }
+is_busy() { ! flock -n "$VMPIPE_ROOT/vms/$1/lock" true; }
 has_vms() { [[ $(vm_pids | wc -l) == "$1" ]]; }
 
 @test "ready by bytes from a port; again: nothing; stop; start: the same ports" {
@@ -270,4 +271,38 @@ role() { jq -c --arg r "$1" --argjson a "$2" \
 	status_is 73 vmdeploy < <(jq -c '.identity.uuid = "0"' clones.json)
 	[[ $(field .error.code) == stale_record ]]
 	has_vms 0
+}
+
+@test "a QEMU that hangs is found by the VM's lock, and killed" {
+	clones a
+	status_is 0 vmdeploy a
+	pid=$(pid_of a)
+	kill -STOP "$pid"
+	status_is 69 vmdoctor a
+	out_has 'its lock is held, yet'
+	status_is 75 vmdeploy a
+	status_is 0 vmstop -f a
+	[[ $(field .stopped_by) == force ]]
+	gone "$pid"
+	has_vms 0
+}
+
+@test "a process that is not the VM's is left alone" {
+	clones a
+	status_is 0 vmdeploy a
+	kill -9 "$(pid_of a)"
+	wait_for has_vms 0
+	tail --pid=$$ -f /dev/null 3>&- 4>&- &
+	other=$!
+	jq -c ".run.pid = $other" "$VMPIPE_ROOT/vms/a/vm.json" >edited
+	cat edited >"$VMPIPE_ROOT/vms/a/vm.json"
+	# somebody holds the lock, and it is not that process
+	flock "$VMPIPE_ROOT/vms/a/lock" tail --pid=$$ -f /dev/null 3>&- 4>&- &
+	holder=$!
+	wait_for is_busy a
+	status_is 75 vmstop -f a
+	err_has 'vmstop: a: another command is at work on it'
+	run ! gone "$other"
+	kill "$other"
+	pkill -P "$holder" && wait "$holder" || :
 }
