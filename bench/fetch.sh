@@ -28,7 +28,7 @@ serve()
 	END
 	nginx -c "$dir/nginx.conf" -e "$dir/error.log" &
 	nginx=$!
-	trap 'kill $nginx; chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
+	trap 'kill $nginx || :; chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
 	url=http://127.0.0.1:$port
 	until curl -fsI "$url/guest.qcow2" >/dev/null; do
 		kill -0 "$nginx"
