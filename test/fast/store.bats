@@ -72,7 +72,7 @@ refused()
 		cmp "$master" "$VMPIPE_ROOT/vms/a/$id.raw"
 		status_is 0 vmclone -n --from box c
 	done
-	[ "$(ls "$VMPIPE_ROOT/quarantine" | wc -l)" = 3 ]
+	[ "$(find "$VMPIPE_ROOT/quarantine" -mindepth 1 -maxdepth 1 | wc -l)" = 3 ]
 	: >"$VMPIPE_ROOT/aliases/box"
 	status_is 65 vmclone --from box c
 	err_has 'alias: box: damaged'
