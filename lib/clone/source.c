@@ -59,17 +59,17 @@ read_chain(struct vm_chain *chain, struct vm_error *err)
 	while (rc == 0 && (entry = readdir(dir)) != NULL) {
 		struct vm_chain_file *file = &chain->files[chain->count];
 		bool is_raw = ends_with(entry->d_name, ".raw");
+		size_t size = strlen(entry->d_name) + 1;
 
 		if ((!is_raw && !ends_with(entry->d_name, ".qcow2")) ||
 		    strcmp(entry->d_name, "disk.qcow2") == 0)
 			continue;
-		if (chain->count == VM_CHAIN_MAX ||
-		    strlen(entry->d_name) >= sizeof(file->name)) {
+		if (chain->count == VM_CHAIN_MAX || size > sizeof(file->name)) {
 			rc = vm_error_set(err, VM_E_DATA, "bad_chain",
 			    "the VM's directory has files that are not ours");
 			continue;
 		}
-		snprintf(file->name, sizeof(file->name), "%s", entry->d_name);
+		memcpy(file->name, entry->d_name, size);
 		file->is_raw = is_raw;
 		chain->count++;
 	}
