@@ -79,7 +79,7 @@ vm_guestfs_mount(void *state, size_t drive, int partition, const char *at,
     bool read_only, struct vm_error *err)
 {
 	struct vm_guestfs *g = state;
-	char device[64];
+	char device[64], reason[VM_GUESTFS_REASON];
 
 	if (format_device(g, drive, partition, device, sizeof device, err) ==
 	    -1)
@@ -91,7 +91,7 @@ vm_guestfs_mount(void *state, size_t drive, int partition, const char *at,
 	if (err != NULL && err->kind != VM_E_UNAVAILABLE)
 		return vm_error_set(err, VM_E_DATA, "guest_mount",
 		    "partition %d cannot be mounted: %s", partition,
-		    guestfs_last_error(g->h));
+		    vm_guestfs_reason(g, reason));
 	return -1;
 }
 

@@ -190,6 +190,7 @@ static int
 guest_run(void *state, const char *const *argv, struct vm_error *err)
 {
 	struct vm_guestfs *g = state;
+	char reason[VM_GUESTFS_REASON];
 	size_t count = 0;
 
 	while (argv[count] != NULL)
@@ -204,7 +205,7 @@ guest_run(void *state, const char *const *argv, struct vm_error *err)
 	vm_guestfs_error(g, argv[0], err);
 	if (err != NULL && err->kind == VM_E_DATA)
 		return vm_error_set(err, VM_E_DATA, "guest_command", "%s: %s",
-		    argv[0], guestfs_last_error(g->h));
+		    argv[0], vm_guestfs_reason(g, reason));
 	return -1;
 }
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <glob.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/adapt/guestfs_private.h"
@@ -65,6 +66,8 @@ has_kernel(void)
 int
 vm_guestfs_launch(struct vm_guestfs *g, struct vm_error *err)
 {
+	char reason[VM_GUESTFS_REASON];
+
 	if (guestfs_launch(g->h) == -1) {
 		if (!has_kernel()) {
 			vm_error_set(err, VM_E_UNAVAILABLE, "no_kernel",
@@ -75,7 +78,7 @@ vm_guestfs_launch(struct vm_guestfs *g, struct vm_error *err)
 		}
 		vm_error_set(err, VM_E_UNAVAILABLE, "no_appliance",
 		    "libguestfs: the appliance did not start: %s",
-		    guestfs_last_error(g->h));
+		    vm_guestfs_reason(g, reason));
 		return vm_error_hint(err, "libguestfs-test-tool");
 	}
 	if ((g->devices = guestfs_list_devices(g->h)) == NULL)
@@ -125,14 +128,25 @@ vm_guestfs_clean_list(char ***list)
 	*list = NULL;
 }
 
+const char *
+vm_guestfs_reason(struct vm_guestfs *g, char out[VM_GUESTFS_REASON])
+{
+	const char *text = guestfs_last_error(g->h);
+
+	if (text == NULL)
+		text = "failed";
+	snprintf(out, VM_GUESTFS_REASON, "%.*s", (int)strcspn(text, "\n"),
+	    text);
+	return out;
+}
+
 int
 vm_guestfs_error(struct vm_guestfs *g, const char *what, struct vm_error *err)
 {
-	const char *reason = guestfs_last_error(g->h);
+	char reason[VM_GUESTFS_REASON];
 	int errnum = guestfs_last_errno(g->h);
 
-	if (reason == NULL)
-		reason = "failed";
+	vm_guestfs_reason(g, reason);
 	if (g->devices != NULL && !guestfs_is_ready(g->h))
 		return vm_error_set(err, VM_E_UNAVAILABLE, "engine",
 		    "%s: the appliance has died: %s", what, reason);

@@ -14,6 +14,14 @@ struct vm_guestfs {
 	size_t drive_count;
 };
 
+/*
+ * Why libguestfs' last call failed: its first line, for what may follow is how
+ * to debug libguestfs.  Returns out.
+ */
+#define VM_GUESTFS_REASON 768
+const char *vm_guestfs_reason(struct vm_guestfs *g,
+    char out[VM_GUESTFS_REASON]);
+
 /* libguestfs' last error as ours: "what: reason".  Returns -1. */
 int vm_guestfs_error(struct vm_guestfs *g, const char *what,
     struct vm_error *err);

@@ -230,7 +230,7 @@ http://169.254.2.2:${url##*:}/ ./" \
 	no_litter
 }
 
-@test "an appliance that hangs is ended in time" {
+@test "an appliance that hangs is ended in time, one that dies is told" {
 	fetched tiny
 	vmclone --from tiny box >/dev/null
 	snapshot -path './vms*' >before
@@ -240,6 +240,17 @@ http://169.254.2.2:${url##*:}/ ./" \
 	err_has 'not answered in 3 s'
 	jq -e '.error.code == "timeout" and .error.retryable' <<<"$output"
 	wait_for gone "$(<pid)"
+	snapshot -path './vms*' | diff before -
+	no_litter
+
+	vmcustomize box >out.json 2>err.txt &
+	pid=$!
+	wait_for -t 120 appliance_runs
+	vm_pids | xargs kill -9
+	wait "$pid" && status=0 || status=$?
+	[[ $status == 69 ]]
+	jq -e '.state == "failed" and .error.retryable' out.json
+	[[ $(wc -l <err.txt) == 1 ]]
 	snapshot -path './vms*' | diff before -
 	no_litter
 }
