@@ -234,6 +234,7 @@ a\x1b[31m\tb\nc'
 	{ time vmls -Ho name,state,drift >"$BATS_TEST_TMPDIR/list"; } \
 	    2>"$BATS_TEST_TMPDIR/time"
 	[[ $(wc -l <"$BATS_TEST_TMPDIR/list") == 10003 ]]
-	[[ -n ${RUN:-} ]] ||
+	# The bound is the plain build's, not valgrind's or a variant's.
+	[[ -n ${RUN:-} || $VMPIPE_BUILD != */build ]] ||
 	    awk '{ exit !($1 + $2 < 1) }' "$BATS_TEST_TMPDIR/time"
 }
