@@ -260,3 +260,25 @@ after_not_ready'
 	[ "$(<args)" = "--root $VMPIPE_ROOT -q -f - --role db" ]
 	cmp stdin shop.yaml
 }
+
+@test "a signal ends it and the command that it waits for" {
+	manifest
+	mkdir bin
+	cp "$VMPIPE_BUILD/bin/vmsched" bin
+	printf '#!/bin/sh\necho $$ >pid\nexec sleep 600\n' >bin/vmfetch
+	chmod +x bin/vmfetch
+	bin/vmsched apply shop.yaml >out 2>&1 3>&- &
+	sched=$!
+	wait_for test -s pid
+	kill -TERM "$sched"
+	status=0
+	wait "$sched" || status=$?
+	[ "$status" = 143 ]
+	wait_for gone "$(<pid)"
+	no_litter
+	# it had begun: what was asked for is known
+	status_is 0 vmsched status -Ho action shop
+	out_is 'create
+create
+create'
+}
