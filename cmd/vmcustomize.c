@@ -14,6 +14,12 @@ struct opts {
 	uint64_t timeout_ms;
 };
 
+static void
+release(struct opts *o)
+{
+	vm_json_free(o->operations);
+}
+
 static int
 add_operation(const struct vm_cli_option *option, const char *value, void *opts,
     struct vm_error *err)
@@ -108,6 +114,7 @@ run(const struct opts *o, struct vm_error *err)
 int
 main(int argc, char *argv[])
 {
+	VM_CLEAN(release)
 	struct opts opts = { .timeout_ms = DEFAULT_TIMEOUT_MS };
 	struct vm_error err = { 0 };
 

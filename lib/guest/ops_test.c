@@ -231,11 +231,12 @@ test_passwords(void **state)
 static void
 test_ssh_inject(void **state)
 {
+	static const char text[] = "# mine\n" KEY "\r\n\n" KEY " 2\n";
 	struct fake *fake = *state;
 	VM_CLEAN_FREE char *ops = NULL;
 	char hex[VM_HASH_SHA256_HEX];
 
-	keep(fake, "# mine\n" KEY "\r\n\n" KEY " 2\n", 6 + 2 * 43 + 7, hex);
+	keep(fake, text, sizeof text - 1, hex);
 	ops = vm_buf_printf(NULL,
 	    "[{\"ssh_inject\":{\"user\":\"root\",\"key\":\"" KEY "\"}},"
 	    "{\"ssh_inject\":{\"user\":\"root\",\"file\":\"k\","
