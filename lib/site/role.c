@@ -134,15 +134,19 @@ run_pipe(struct vm_store *store, const struct vm_intent *intent,
 	return 0;
 }
 
-/* What was decided for the VM of that name. */
+/*
+ * What was decided for the VM of that name.  Records come in the order of the
+ * decisions, so the search goes on from where the last one ended.
+ */
 static const char *
-action_of(const struct vm_records *decisions, const char *name)
+action_of(const struct vm_records *decisions, const char *name, size_t *at)
 {
+	const struct vm_json *decision;
+
 	for (size_t i = 0; i < decisions->count; i++) {
-		if (strcmp(vm_json_string(decisions->items[i], "name", ""),
-			name) == 0)
-			return vm_json_string(decisions->items[i], "action",
-			    "");
+		decision = decisions->items[(*at)++ % decisions->count];
+		if (strcmp(vm_json_string(decision, "name", ""), name) == 0)
+			return vm_json_string(decision, "action", "");
 	}
 	return "none";
 }
@@ -167,6 +171,7 @@ vm_role_apply(struct vm_store *store, const struct vm_intent *intent,
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	const struct vm_json *spec = vm_intent_role(intent, role, err);
 	bool all = true;
+	size_t at = 0;
 
 	if (spec == NULL)
 		return -1;
@@ -189,7 +194,7 @@ vm_role_apply(struct vm_store *store, const struct vm_intent *intent,
 		all = all && is_ready(spec, record);
 		if (vm_records_add(out, record, err) == -1 ||
 		    vm_json_set_string(record, "action",
-			action_of(decisions, name), err) == -1)
+			action_of(decisions, name, &at), err) == -1)
 			return -1;
 	}
 	*ready = all;
