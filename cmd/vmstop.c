@@ -1,8 +1,5 @@
 /* vmstop - ends VMs: asks the guest, waits, then insists. */
-#include <unistd.h>
-
 #include "lib/base/cli.h"
-#include "lib/base/fd.h"
 #include "lib/host/stop.h"
 #include "lib/record/output.h"
 #include "lib/store/store_input.h"
@@ -37,25 +34,11 @@ static const struct vm_cli cli = {
 	.common = VM_CLI_DRY_RUN | VM_CLI_EMPTY_OK | VM_CLI_OUTPUT,
 };
 
-/* -n: words instead of records. */
-static int
-print_plan(struct vm_store *store, const struct vm_records *records,
-    struct vm_error *err)
-{
-	VM_CLEAN_BUF struct vm_buf out = { 0 };
-
-	if (vm_stop_format(store, records, &out, err) == -1 ||
-	    vm_fd_write(STDOUT_FILENO, out.data, out.len, "standard output",
-		err) == -1)
-		return -1;
-	vm_output_report(cli.name, records);
-	return 0;
-}
-
 static int
 run(const struct opts *o, struct vm_error *err)
 {
 	const struct vm_stop_options stop = { .force = o->force,
+		.dry_run = o->values.dry_run,
 		.timeout_ms = o->timeout_ms };
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
@@ -69,8 +52,6 @@ run(const struct opts *o, struct vm_error *err)
 	    &records, err);
 	if (work == -1)
 		return -1;
-	if (work == 1 && o->values.dry_run)
-		return print_plan(store, &records, err);
 	if (work == 1 && vm_stop_run(store, &stop, &records, err) == -1)
 		return -1;
 	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,

@@ -16,6 +16,7 @@
 
 #define TOOL "vmdeploy"
 #define CONSOLE_LINES 3
+#define ENDING_MS 2000 /* from the end of a QEMU to that of its lock */
 
 void
 vm_job_fail(struct vm_job *job, const struct vm_error *failure)
@@ -61,26 +62,46 @@ adopt(struct vm_job *job, struct vm_error *err)
 	return vm_vm_save(job->store, job->record, err);
 }
 
+/* The lock is ours, or its QEMU's; a QEMU just killed still has it. */
+static int
+lock_or_adopt(struct vm_job *job, struct vm_error *err)
+{
+	struct vm_launch *launch = &job->launch;
+	const char *name = vm_json_string(job->record, "name", "");
+	struct vm_error in_use = { 0 };
+
+	launch->lock_fd = vm_vm_lock(job->store, name, VM_LOCK_NO_WAIT,
+	    &in_use);
+	if (launch->lock_fd == -1 && in_use.kind == VM_E_TRY_AGAIN) {
+		if (vm_subject_refresh(job->store, job->record, err) == -1)
+			return -1;
+		if (adopt(job, &in_use) == 0)
+			return 0;
+		if (in_use.kind == VM_E_TRY_AGAIN)
+			launch->lock_fd = vm_vm_lock(job->store, name,
+			    ENDING_MS, NULL);
+	}
+	if (launch->lock_fd == -1) {
+		*err = in_use;
+		return -1;
+	}
+	/* Read anew what nobody else can change from here. */
+	return vm_subject_refresh(job->store, job->record, err);
+}
+
 static int
 lock_and_launch(struct vm_job *job, struct vm_error *err)
 {
 	struct vm_launch *launch = &job->launch;
-	const char *name = vm_json_string(job->record, "name", "");
 
 	if (vm_subject_check_kind(job->record, err) == -1)
 		return -1;
-	launch->dir_fd = vm_store_open_object(job->store, VM_STORE_VMS, name,
-	    err);
-	if (launch->dir_fd == -1)
-		return -1;
-	launch->lock_fd = vm_vm_lock(job->store, name, VM_LOCK_NO_WAIT, err);
-	if (launch->lock_fd == -1 && err->kind != VM_E_TRY_AGAIN)
-		return -1;
-	/* Read anew what nobody else can change from here. */
-	if (vm_subject_refresh(job->store, job->record, err) == -1)
+	launch->dir_fd = vm_store_open_object(job->store, VM_STORE_VMS,
+	    vm_json_string(job->record, "name", ""), err);
+	if (launch->dir_fd == -1 || lock_or_adopt(job, err) == -1)
 		return -1;
 	if (launch->lock_fd == -1)
-		return adopt(job, err);
+		return 0;
 	if (vm_manifest_check_role(vm_json_get(job->record, "spec"), err) ==
 		-1 ||
 	    vm_launch_begin(launch, err) == -1)

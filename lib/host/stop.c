@@ -217,6 +217,29 @@ open_process(struct job *job, struct vm_error *err)
 }
 
 static int
+plan_stop(struct job *job, bool is_busy, struct vm_error *err)
+{
+	if (is_busy)
+		vm_log(VM_LOG_WARN, "%s: would be stopped",
+		    vm_json_string(job->record, "name", ""));
+	return vm_json_set_string(job->record, "planned",
+	    is_busy ? "stop" : "none", err);
+}
+
+/* Its lock is held, yet no process found: it may be just ending. */
+static int
+settle_ending(struct job *job, struct vm_error *err)
+{
+	struct vm_error ignored = { 0 };
+
+	if (err->kind != VM_E_TRY_AGAIN || settle(job, &ignored) == -1 ||
+	    strcmp(vm_json_string(job->record, "state", ""), "stopped") != 0)
+		return -1;
+	vm_error_clear(err);
+	return 0;
+}
+
+static int
 begin(struct job *job, const struct vm_stop_options *options,
     struct vm_error *err)
 {
@@ -226,11 +249,15 @@ begin(struct job *job, const struct vm_stop_options *options,
 	if (vm_subject_refresh(job->store, job->record, err) == -1 ||
 	    (busy = vm_vm_is_busy(job->store, name, err)) == -1)
 		return -1;
+	if (options->dry_run)
+		return plan_stop(job, busy == 1, err);
 	if (busy == 0)
 		return settle(job, err);
 	job->dir_fd = vm_store_open_object(job->store, VM_STORE_VMS, name, err);
-	if (job->dir_fd == -1 || open_process(job, err) == -1)
+	if (job->dir_fd == -1)
 		return -1;
+	if (open_process(job, err) == -1)
+		return settle_ending(job, err);
 	job->begun_ms = vm_clock_ms();
 	job->deadline_ms = job->begun_ms + options->timeout_ms;
 	if (options->force) {
@@ -310,26 +337,5 @@ vm_stop_run(struct vm_store *store, const struct vm_stop_options *options,
 	while (step_all(&plan) > 0 && vm_proc_stopped() == 0)
 		poll(NULL, 0, TICK_MS);
 	vm_progress_end();
-	return 0;
-}
-
-int
-vm_stop_format(struct vm_store *store, const struct vm_records *records,
-    struct vm_buf *out, struct vm_error *err)
-{
-	size_t i;
-
-	for (i = 0; i < records->count; i++) {
-		const char *name = vm_json_string(records->items[i], "name",
-		    "");
-		int busy;
-
-		if (vm_record_is_failed(records->items[i]))
-			continue;
-		if ((busy = vm_vm_is_busy(store, name, err)) == -1 ||
-		    vm_buf_format(out, err, "%s: %s\n", name,
-			busy == 1 ? "would be stopped" : "does not run") == -1)
-			return -1;
-	}
 	return 0;
 }

@@ -20,6 +20,7 @@
 
 struct vm_stop_options {
 	bool force;	     /* do not ask */
+	bool dry_run;	     /* only set planned: "stop" or "none" */
 	uint64_t timeout_ms; /* from asking to insisting */
 };
 
@@ -30,9 +31,5 @@ struct vm_stop_options {
  */
 int vm_stop_run(struct vm_store *store, const struct vm_stop_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
-
-/* -n: what would be done, one line each. */
-int vm_stop_format(struct vm_store *store, const struct vm_records *records,
-    struct vm_buf *out, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

@@ -306,3 +306,16 @@ role() { jq -c --arg r "$1" --argjson a "$2" \
 	kill "$other"
 	pkill -P "$holder" && wait "$holder" || :
 }
+
+@test "killed from outside an instant ago: vmdeploy starts it, vmstop is content" {
+	clones a
+	for _ in 1 2 3; do
+		status_is 0 vmdeploy a
+		kill -KILL "$(pid_of a)"
+		status_is 0 vmdeploy a
+		[[ $(field .state) == running ]]
+		kill -KILL "$(pid_of a)"
+		status_is 0 vmstop a
+		[[ $(field .state) == stopped ]]
+	done
+}
