@@ -42,7 +42,10 @@ vm_meta_read(int dirfd, const char *path, const char *code,
 	if (meta != NULL && vm_json_type(meta) != VM_JSON_OBJECT)
 		vm_error_set(&cause, VM_E_DATA, code, "not an object");
 	if (vm_error_is_set(&cause)) {
-		if (cause.kind == VM_E_DATA || cause.kind == VM_E_DENIED)
+		/* Not ours to read is not damaged; no regular file is. */
+		if (cause.kind == VM_E_DATA ||
+		    (cause.kind == VM_E_DENIED &&
+			strcmp(cause.code, "permission") != 0))
 			vm_error_set(err, VM_E_DATA, code, "%s: damaged: %s",
 			    path, cause.message);
 		else if (err != NULL)

@@ -123,6 +123,18 @@ remove_vm(struct removal *removal, struct vm_json *record, char **moved,
 
 /* --- and back --------------------------------------------------------------*/
 
+/* It may have been killed, and removed before anybody noted that. */
+static int
+note_still(struct vm_json *record, struct vm_error *err)
+{
+	const char *state = vm_json_string(record, "state", "");
+
+	if (strcmp(state, "running") != 0 && strcmp(state, "ready") != 0)
+		return 0;
+	vm_json_delete(record, "run.pid");
+	return vm_json_set_string(record, "state", "stopped", err);
+}
+
 /* The record that came back takes the place of *record. */
 static int
 restore_vm(struct removal *removal, struct vm_json **record, char **moved,
@@ -136,9 +148,11 @@ restore_vm(struct removal *removal, struct vm_json **record, char **moved,
 
 	if (vm_record_check_name(name, err) == -1)
 		return -1;
-	if (newest == 0)
-		return vm_error_set(err, VM_E_NO_INPUT, "not_in_trash",
+	if (newest == 0) {
+		vm_error_set(err, VM_E_NO_INPUT, "not_in_trash",
 		    "%s: not in the trash", name);
+		return vm_error_hint(err, "ls '%s/trash'", store->root);
+	}
 	if (removal->options->dry_run &&
 	    faccessat(store->fds[VM_STORE_VMS], name, F_OK, 0) == -1)
 		return plan(*record, "restore", "would be brought back", err);
@@ -153,7 +167,7 @@ restore_vm(struct removal *removal, struct vm_json **record, char **moved,
 	}
 	*moved = VM_TAKE(trash);
 	restored = vm_removal_resolve(store, name, err);
-	if (restored == NULL)
+	if (restored == NULL || note_still(restored, err) == -1)
 		return -1;
 	vm_json_free(*record);
 	*record = VM_TAKE(restored);

@@ -64,7 +64,11 @@ vm_trust_check_owner(int fd, const char *path, struct vm_error *err)
 	}
 	if ((st.st_mode & S_IWOTH) != 0) {
 		vm_trust_refuse(path, "can be written by everybody", err);
-		return vm_error_hint(err, "chmod o-w '%s'", path);
+		/* A directory of the system, like /tmp, is meant to be so. */
+		return (st.st_mode & S_ISVTX) != 0 ?
+		    vm_error_hint(err,
+			"mkdir -m 750 '%s/vmpipe', and give that", path) :
+		    vm_error_hint(err, "chmod o-w '%s'", path);
 	}
 	return 0;
 }

@@ -82,6 +82,15 @@ not_found(const char *name, struct vm_error *err)
 	return vm_error_hint(err, "vmls");
 }
 
+/* Its disk may well be good, so the way out is one that can be undone. */
+static int
+damaged(const char *name, const char *why, struct vm_error *err)
+{
+	vm_error_set(err, VM_E_DATA, "vm_damaged",
+	    "%s: its record is damaged: %s", name, why);
+	return vm_error_hint(err, "vmrm %s", name);
+}
+
 /* There is a VM of that name, whatever its state. */
 static bool
 is_there(struct vm_store *store, const char *name)
@@ -123,11 +132,10 @@ load_raw(struct vm_store *store, const char *name, struct vm_error *err)
 		return NULL;
 	}
 	if (cause.kind == VM_E_NO_INPUT || cause.kind == VM_E_DATA)
-		vm_error_set(err, VM_E_DATA, "vm_damaged",
-		    "%s: its record is damaged: %s", name, cause.message);
+		damaged(name, cause.message, err);
 	else if (err != NULL)
 		*err = cause;
-	if (cause.kind == VM_E_CONFIG)
+	if (cause.kind == VM_E_CONFIG || cause.kind == VM_E_DENIED)
 		vm_error_wrap(err, "%s", name);
 	return NULL;
 }

@@ -69,7 +69,7 @@ snapshot_of()
 	    $'none\tfailed\tvm_not_found\na\tremoved\t' ]
 	err_is 'vmrm: none: no such VM; run: vmls'
 	status_is 66 vmrm --undo none
-	err_is 'vmrm: none: not in the trash'
+	err_has 'vmrm: none: not in the trash'
 	status_is 64 vmrm --undo -f a
 	status_is 66 vmrm --root "$PWD/nowhere" a
 	[ ! -e nowhere ]
