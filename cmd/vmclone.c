@@ -59,6 +59,22 @@ static const struct vm_cli cli = {
 	    VM_CLI_OUTPUT,
 };
 
+/* A name alone does not say what it shall be a clone of. */
+static int
+explain(const struct opts *o, struct vm_error *err)
+{
+	bool is_usage = err->kind == VM_E_USAGE;
+
+	if ((!is_usage && err->kind != VM_E_NO_INPUT) ||
+	    o->values.operand_count == 0)
+		return -1;
+	vm_error_set(err, err->kind, is_usage ? "usage" : "no_input",
+	    "%s: no image to clone: no records on standard input",
+	    o->values.operands[0]);
+	return vm_error_hint(err, "vmclone --from ALIAS %s",
+	    o->values.operands[0]);
+}
+
 static int
 run(const struct opts *o, struct vm_error *err)
 {
@@ -82,9 +98,12 @@ run(const struct opts *o, struct vm_error *err)
 	if (o->count > 0 && o->values.operand_count > 0)
 		return vm_cli_usage(&cli, err,
 		    "names say how many VMs there shall be: no -c with them");
+	if (o->name != NULL && o->values.operand_count > 0)
+		return vm_cli_usage(&cli, err,
+		    "the operands are the names: no --name with them");
 	if (o->from == NULL &&
 	    vm_input_read(&input, cli.name, &records, err) == -1)
-		return -1;
+		return explain(o, err);
 	store = vm_store_open(o->values.root, !o->values.dry_run, err);
 	if (store == NULL || vm_clone_run(store, &clone, &records, err) == -1)
 		return -1;

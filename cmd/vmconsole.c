@@ -35,7 +35,7 @@ run(const struct opts *o, struct vm_error *err)
 	const char *name;
 
 	if (o->values.operand_count != 1)
-		return vm_cli_usage(&cli, err, "one VM, please");
+		return vm_cli_usage(&cli, err, "it takes the name of one VM");
 	if (o->follow && !o->log)
 		return vm_cli_usage(&cli, err, "-f goes with --log");
 	name = o->values.operands[0];

@@ -4,6 +4,7 @@
 
 #include "lib/base/cli.h"
 #include "lib/base/log.h"
+#include "lib/base/nearest.h"
 #include "lib/base/size.h"
 #include "lib/record/schema.h"
 #include "lib/site/check.h"
@@ -137,20 +138,41 @@ run_delete(struct call *call, struct vm_error *err)
 enum { DETAILED = 1, PRUNE = 2, FORCE = 4, DRY_RUN = 8 };
 
 static const struct verb {
-	const char *name;
+	const char *name, *synopsis;
 	size_t min, max; /* operands */
 	unsigned options;
 	enum { NO_STORE, READS, PLANS, WRITES } store;
 	int (*run)(struct call *call, struct vm_error *err);
 } verbs[] = {
-	{ "check", 1, SIZE_MAX, 0, NO_STORE, run_check },
-	{ "schema", 0, 0, 0, NO_STORE, run_schema },
-	{ "plan", 1, 1, DETAILED | PRUNE | DRY_RUN, PLANS, run_plan },
-	{ "apply", 1, 1, PRUNE | DRY_RUN, WRITES, run_apply },
-	{ "status", 0, SIZE_MAX, 0, READS, run_status },
-	{ "scale", 2, 2, DRY_RUN, READS, run_scale },
-	{ "delete", 1, SIZE_MAX, FORCE | DRY_RUN, READS, run_delete },
+	{ "check", " MANIFEST ...", 1, SIZE_MAX, 0, NO_STORE, run_check },
+	{ "schema", "", 0, 0, 0, NO_STORE, run_schema },
+	{ "plan", " [--detailed-exitcode] [--prune] MANIFEST", 1, 1,
+	    DETAILED | PRUNE | DRY_RUN, PLANS, run_plan },
+	{ "apply", " [-n] [--prune] MANIFEST", 1, 1, PRUNE | DRY_RUN, WRITES,
+	    run_apply },
+	{ "status", " [SERVICE ...]", 0, SIZE_MAX, 0, READS, run_status },
+	{ "scale", " [-n] SERVICE/ROLE N", 2, 2, DRY_RUN, READS, run_scale },
+	{ "delete", " [-fn] SERVICE[/ROLE] ...", 1, SIZE_MAX, FORCE | DRY_RUN,
+	    READS, run_delete },
 };
+
+static void
+refuse_verb(const char *word, struct vm_error *err)
+{
+	struct vm_nearest nearest = { .word = word };
+
+	for (size_t i = 0; word != NULL && i < sizeof(verbs) / sizeof(verbs[0]);
+	     i++)
+		vm_nearest_offer(&nearest, verbs[i].name);
+	if (nearest.best != NULL)
+		vm_cli_usage(&cli, err, "%s: cannot do that (did you mean %s?)",
+		    word, nearest.best);
+	else
+		vm_cli_usage(&cli, err,
+		    "%s%ssay what to do: check, schema, plan, apply, status, "
+		    "scale or delete",
+		    word != NULL ? word : "", word != NULL ? ": " : "");
+}
 
 static const struct verb *
 find_verb(const struct opts *o, struct vm_error *err)
@@ -167,18 +189,18 @@ find_verb(const struct opts *o, struct vm_error *err)
 		if (strcmp(verb->name, words[0]) != 0)
 			continue;
 		if (count - 1 < verb->min || count - 1 > verb->max)
-			vm_cli_usage(&cli, err, "%s: wrong number of operands",
-			    verb->name);
+			vm_cli_usage(&cli, err,
+			    "wrong number of operands for: vmsched %s%s",
+			    verb->name, verb->synopsis);
 		else if ((given & ~verb->options) != 0)
-			vm_cli_usage(&cli, err, "%s: takes no such option",
-			    verb->name);
+			vm_cli_usage(&cli, err,
+			    "an option that is not for: vmsched %s%s",
+			    verb->name, verb->synopsis);
 		else
 			return verb;
 		return NULL;
 	}
-	vm_cli_usage(&cli, err,
-	    "say what to do: check, schema, plan, apply, "
-	    "status, scale or delete");
+	refuse_verb(count > 0 ? words[0] : NULL, err);
 	return NULL;
 }
 

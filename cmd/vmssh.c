@@ -31,7 +31,7 @@ run(const struct opts *o, struct vm_error *err)
 	VM_CLEAN_STORE struct vm_store *store = NULL;
 
 	if (o->values.operand_count == 0)
-		return vm_cli_usage(&cli, err, "which VM?");
+		return vm_cli_usage(&cli, err, "no VM is named");
 	store = vm_store_open(o->values.root, false, err);
 	if (store == NULL)
 		return -1;

@@ -47,7 +47,7 @@ vm_nearest_offer(struct vm_nearest *nearest, const char *candidate)
 	if (len > VM_NEAREST_MAX || candidate_len > VM_NEAREST_MAX)
 		return;
 	found = distance(nearest->word, len, candidate, candidate_len);
-	if (found > (len + 2) / 3)
+	if (found > (len + 2) / 3 || found >= len)
 		return;
 	if (nearest->best == NULL || found < nearest->distance) {
 		nearest->best = candidate;

@@ -3,7 +3,7 @@
  *
  * Distance is the number of letters inserted, deleted, changed or swapped with
  * their neighbour (Damerau 1964, Levenshtein 1966; optimal string alignment).
- * A word is near when that is at most a third of its length.
+ * A word is near when that is at most a third of its length, and not all of it.
  */
 #ifndef VM_BASE_NEAREST_H
 #define VM_BASE_NEAREST_H

@@ -36,10 +36,9 @@ apply_sets(const struct vm_clone_options *options, struct vm_json *record,
 	    vm_json_set(record, "spec", vm_json_new_object(), err) == -1)
 		return -1;
 	spec = vm_json_get(record, "spec");
-	for (i = 0; i < options->set_count; i++) {
+	for (i = 0; i < options->set_count; i++)
 		if (vm_manifest_set(spec, options->sets[i], err) == -1)
-			return vm_error_wrap(err, "--set %s", options->sets[i]);
-	}
+			return -1;
 	return vm_manifest_check_role(spec, err);
 }
 

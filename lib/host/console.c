@@ -133,13 +133,28 @@ exchange(int fd, bool is_terminal, struct vm_error *err)
 	return rc;
 }
 
+/* The directory of a VM; what is no VM is said as everywhere. */
+static int
+open_vm(struct vm_store *store, const char *name, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = NULL;
+	struct vm_error cause = { 0 };
+
+	/* A damaged record is in nobody's way here. */
+	record = vm_vm_load(store, name, false, &cause);
+	if (record == NULL && cause.kind != VM_E_DATA) {
+		*err = cause;
+		return -1;
+	}
+	return vm_store_open_object(store, VM_STORE_VMS, name, err);
+}
+
 int
 vm_console_attach(struct vm_store *store, const char *name,
     struct vm_error *err)
 {
 	VM_CLEAN(restore) struct terminal terminal = { 0 };
-	VM_CLEAN_FD int dir = vm_store_open_object(store, VM_STORE_VMS, name,
-	    err);
+	VM_CLEAN_FD int dir = open_vm(store, name, err);
 	VM_CLEAN_FD int lock = -1;
 	VM_CLEAN_FD int fd = -1;
 	int busy;
@@ -220,8 +235,7 @@ int
 vm_console_print_log(struct vm_store *store, const char *name, bool follow,
     struct vm_error *err)
 {
-	VM_CLEAN_FD int dir = vm_store_open_object(store, VM_STORE_VMS, name,
-	    err);
+	VM_CLEAN_FD int dir = open_vm(store, name, err);
 	VM_CLEAN_FD int fd = -1;
 	VM_CLEAN_BUF struct vm_buf line = { 0 };
 	bool is_terminal = isatty(STDOUT_FILENO);
@@ -233,8 +247,9 @@ vm_console_print_log(struct vm_store *store, const char *name, bool follow,
 	if ((fd = vm_fd_open_regular(dir, "console.log", err)) == -1) {
 		if (err->kind != VM_E_NO_INPUT)
 			return -1;
-		return vm_error_set(err, VM_E_NO_INPUT, "no_log",
+		vm_error_set(err, VM_E_NO_INPUT, "no_log",
 		    "%s: has no log yet: it has never been started", name);
+		return vm_error_hint(err, "vmdeploy %s", name);
 	}
 	do {
 		/* Asked before reading, so that the last words are read. */

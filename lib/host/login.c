@@ -133,8 +133,9 @@ vm_login_exec(struct vm_store *store, const char *target, const char *key,
 	    (user = strndup(target, (size_t)(at - target))) == NULL)
 		return vm_error_nomem(err);
 	if ((record = vm_vm_load(store, name, false, err)) == NULL ||
-	    check_running(store, name, err) == -1 ||
-	    vm_login_write_known_hosts(store, record, err) == -1 ||
+	    check_running(store, name, err) == -1)
+		return -1;
+	if (vm_login_write_known_hosts(store, record, err) == -1 ||
 	    build(store, record, user, key, &argv, err) == -1)
 		return vm_error_wrap(err, "%s", name);
 	for (i = 0; i < count; i++) {

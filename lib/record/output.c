@@ -287,6 +287,7 @@ report(const struct vm_json *record, struct vm_error *failure)
 void
 vm_output_report(const char *tool, const struct vm_records *records)
 {
+	bool interrupted = false;
 	size_t ours = 0, all = 0;
 
 	for (size_t i = 0; i < records->count; i++) {
@@ -296,8 +297,12 @@ vm_output_report(const char *tool, const struct vm_records *records)
 		all += vm_record_is_failed(record);
 		if (vm_record_failure(record, tool, &failure) == 0)
 			continue;
-		report(record, &failure);
 		ours++;
+		/* One ^C is one line, however many it has stopped. */
+		if (failure.kind == VM_E_INTERRUPTED && interrupted)
+			continue;
+		interrupted |= failure.kind == VM_E_INTERRUPTED;
+		report(record, &failure);
 	}
 	if (ours == 0 && all > 0)
 		vm_cli_note(VM_E_MIXED);

@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/nearest.h"
 #include "lib/view/view.h"
+#include "lib/view/view_object.h"
 
 static const char *const formats[] = { "ssh-config", "known-hosts", "hosts",
 	"ansible", NULL };
@@ -11,17 +11,13 @@ int
 vm_view_parse_format(const char *word, enum vm_view_format *format,
     struct vm_error *err)
 {
-	const char *nearest = vm_nearest_find(word, formats);
-
 	for (size_t i = 0; formats[i] != NULL; i++) {
 		if (strcmp(formats[i], word) == 0) {
 			*format = (enum vm_view_format)i;
 			return 0;
 		}
 	}
-	return vm_error_set(err, VM_E_USAGE, "usage",
-	    "%s: no such format (did you mean %s?)", word,
-	    nearest != NULL ? nearest : formats[0]);
+	return vm_view_refuse_word("format", word, formats, err);
 }
 
 /* One word of printable ASCII, spaces inside allowed where asked for. */

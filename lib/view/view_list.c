@@ -30,16 +30,22 @@ release_list(struct list *list)
 	free(list->matched);
 }
 
-static int
-refuse_word(const char *what, const char *word, const char *const *known,
-    struct vm_error *err)
+int
+vm_view_refuse_word(const char *what, const char *word,
+    const char *const *known, struct vm_error *err)
 {
+	VM_CLEAN_BUF struct vm_buf list = { 0 };
 	const char *nearest = vm_nearest_find(word, known);
 
-	if (nearest == NULL)
-		nearest = known[0];
-	return vm_error_set(err, VM_E_USAGE, "usage",
-	    "%s: no such %s (did you mean %s?)", word, what, nearest);
+	if (nearest != NULL)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "%s: no such %s (did you mean %s?)", word, what, nearest);
+	for (size_t i = 0; known[i] != NULL; i++)
+		if (vm_buf_format(&list, err, "%s%s", i > 0 ? ", " : "",
+			known[i]) == -1)
+			return -1;
+	return vm_error_set(err, VM_E_USAGE, "usage", "%s: no such %s: %s",
+	    word, what, list.data);
 }
 
 int
@@ -52,7 +58,7 @@ vm_view_parse_type(const char *word, enum vm_view_type *type,
 			return 0;
 		}
 	}
-	return refuse_word("type", word, types, err);
+	return vm_view_refuse_word("type", word, types, err);
 }
 
 static bool
@@ -74,8 +80,8 @@ check_states(const struct vm_view_options *options, struct vm_error *err)
 		    strcmp(*known, options->states[i]) != 0)
 			known++;
 		if (*known == NULL)
-			return refuse_word("state", options->states[i], states,
-			    err);
+			return vm_view_refuse_word("state", options->states[i],
+			    states, err);
 	}
 	return 0;
 }
@@ -193,7 +199,8 @@ report_unmatched(const struct list *list)
 			continue;
 		vm_error_set(&failure, VM_E_NO_INPUT, "not_found",
 		    "%s: no such %s", options->patterns[i],
-		    types[options->type]);
+		    options->type == VM_VIEW_VMS ? "VM" : types[options->type]);
+		vm_error_hint(&failure, "vmls -t %s", types[options->type]);
 		vm_log_failure(&failure);
 		vm_cli_note(failure.kind);
 	}

@@ -29,4 +29,11 @@ int vm_view_set_usage(struct vm_json *record, const struct vm_store *store,
     enum vm_store_dir dir, const char *object, const char *file,
     struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * VM_E_USAGE: `word` is none of `known` (NULL-terminated); the message names
+ * the nearest, else all of them.
+ */
+int vm_view_refuse_word(const char *what, const char *word,
+    const char *const *known, struct vm_error *err);
+
 #endif

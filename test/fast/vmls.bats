@@ -47,7 +47,7 @@ shop-web-10 cloned base  1   -"
 	make_store
 	status_is 66 vmls -Ho name box absent
 	out_is box
-	err_is 'vmls: absent: no such vm'
+	err_is 'vmls: absent: no such VM; run: vmls -t vm'
 	status_is 0 vmls -Ho name 'absent-*'
 	out_is ''
 	err_is ''

@@ -181,7 +181,7 @@ shop-web-1'
 	status_is 64 vmsched check
 	status_is 64 vmsched schema x
 	status_is 64 vmsched check --prune x.yaml
-	err_has 'check: takes no such option'
+	err_has 'an option that is not for: vmsched check MANIFEST'
 	status_is 66 vmsched delete nothing
 	manifest
 	run vmsched apply shop.yaml
