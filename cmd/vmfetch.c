@@ -100,9 +100,12 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.problems = &problems,
 	};
 
-	store = vm_store_open(o->values.root, true, err);
-	if (store == NULL)
+	store = vm_store_open(o->values.root, !o->values.dry_run, err);
+	/* To a dry run, a store that is not there yet is an empty one. */
+	if (store == NULL &&
+	    (!o->values.dry_run || strcmp(err->code, "no_store") != 0))
 		return -1;
+	vm_error_clear(err);
 	if (vm_image_run(store, &image, &records, err) == -1)
 		return print_problems(&problems, err);
 	return vm_output_finish(output, &o->values, cli.name, &records, err);
@@ -117,6 +120,7 @@ main(int argc, char *argv[])
 
 	output.fields = "service,role,state,image.alias,image.generation,"
 			"image.virtual_size,image.id";
+	output.makes_images = true;
 	vm_cli_start(&cli);
 	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1)
 		return vm_cli_fail(&err);

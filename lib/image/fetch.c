@@ -1,7 +1,9 @@
 #include "lib/image/fetch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -386,6 +388,13 @@ fetch_locked(struct fetch *f, char *id, struct vm_error *err)
 	return download_again(f, id, err);
 }
 
+static int
+refuse_pull(struct vm_error *err)
+{
+	return vm_error_set(err, VM_E_NO_INPUT, "image_not_found",
+	    "not in the store, and pull is never");
+}
+
 /* Not there: get it, where that is allowed. */
 static int
 fetch_absent(struct fetch *f, char *id, struct vm_error *err)
@@ -393,8 +402,7 @@ fetch_absent(struct fetch *f, char *id, struct vm_error *err)
 	int result;
 
 	if (f->source->pull == VM_PULL_NEVER)
-		return vm_error_set(err, VM_E_NO_INPUT, "image_not_found",
-		    "not in the store, and pull is never");
+		return refuse_pull(err);
 	if (check_trust(f, err) == -1)
 		return -1;
 	vm_progress_start(f->alias, 0, VM_PROGRESS_BYTES);
@@ -403,25 +411,51 @@ fetch_absent(struct fetch *f, char *id, struct vm_error *err)
 	return result;
 }
 
+/* A dry run: it would be fetched, as far as can be seen without asking. */
+static int
+expect(const struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
+{
+	const struct vm_source *source = f->source;
+
+	if (source->pull == VM_PULL_NEVER)
+		return refuse_pull(err);
+	if (source->kind == VM_SOURCE_FILE &&
+	    access(source->location, R_OK) == -1)
+		return vm_error_errno(err, errno, "%s", source->shown);
+	snprintf(fetched->alias.name, sizeof(fetched->alias.name), "%s",
+	    f->alias);
+	fetched->absent = true;
+	return check_trust(f, err);
+}
+
+/* A dry run without a store: nothing is there, so all would be fetched. */
+static int
+expect_first(struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
+{
+	const char *alias = f->options->alias;
+
+	f->alias = alias != NULL ? vm_buf_printf(err, "%s", alias) :
+				   vm_source_name(f->source, err);
+	if (f->alias == NULL || vm_alias_check_name(f->alias, err) == -1)
+		return -1;
+	return expect(f, fetched, err);
+}
+
 static int
 fetch(struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
 {
 	char id[VM_IMAGE_ID + 8] = "";
 	int present;
 
+	if (f->store == NULL)
+		return expect_first(f, fetched, err);
 	if (find_alias(f, err) == -1 || find_current(f, err) == -1)
 		return -1;
 	present = find_present(f, id, err);
 	if (present == -1)
 		return -1;
-	if (present == 0 && f->options->dry_run) {
-		snprintf(fetched->alias.name, sizeof(fetched->alias.name), "%s",
-		    f->alias);
-		fetched->absent = true;
-		return f->source->pull == VM_PULL_NEVER ?
-		    fetch_absent(f, id, err) :
-		    check_trust(f, err);
-	}
+	if (present == 0 && f->options->dry_run)
+		return expect(f, fetched, err);
 	if (present == 0 && fetch_absent(f, id, err) == -1)
 		return -1;
 	return adopt(f, id, fetched, err);

@@ -26,6 +26,12 @@ fetch(const struct run *run, const struct vm_source *source,
 {
 	const struct vm_fetch_options *how = &run->options->fetch;
 
+	if (run->store == NULL && source->kind == VM_SOURCE_STORE) {
+		vm_error_set(err, VM_E_NO_INPUT, "alias_not_found",
+		    "%s: no such alias", source->shown);
+		return vm_error_hint(err, "vmfetch -a %s SOURCE",
+		    source->shown);
+	}
 	return source->kind == VM_SOURCE_STORE ?
 	    vm_generation_use(run->store, source, how, fetched, err) :
 	    vm_fetch_source(run->store, source, how, fetched, err);
@@ -235,15 +241,24 @@ run_manifest(struct run *run, const char *path, struct vm_error *err)
 static int
 run_aliases(const struct run *run, struct vm_error *err)
 {
-	char **names VM_CLEAN_NAMES = vm_store_list(run->store,
-	    VM_STORE_ALIASES, err);
+	char **names VM_CLEAN_NAMES = NULL;
 
+	if (run->store == NULL)
+		return 0;
+	names = vm_store_list(run->store, VM_STORE_ALIASES, err);
 	if (names == NULL)
 		return -1;
 	for (size_t i = 0; names[i] != NULL; i++)
 		if (run_source(run, names[i], false, err) == -1)
 			return -1;
 	return 0;
+}
+
+static int
+refuse(struct vm_error *err, const char *why)
+{
+	vm_error_set(err, VM_E_USAGE, "usage", "%s", why);
+	return vm_error_hint(err, TOOL " --help");
 }
 
 /* Does what was asked for make sense together? */
@@ -258,18 +273,16 @@ check(const struct vm_image_options *options, struct vm_error *err)
 		    VM_OPERAND_MANIFEST;
 	if (options->all &&
 	    (sources > 0 || manifest || !options->fetch.refresh))
-		return vm_error_set(err, VM_E_USAGE, "usage",
-		    "--all goes with --refresh and no sources");
+		return refuse(err, "--all goes with --refresh and no sources");
 	if (sources == 0 && !manifest && !options->all)
-		return vm_error_set(err, VM_E_USAGE, "usage",
-		    "no source: a URL, a path, an alias or a manifest");
+		return refuse(err,
+		    "no source: give a URL, a path, an alias or a "
+		    "manifest, or --refresh --all");
 	if (options->role_count > 0 && !manifest)
-		return vm_error_set(err, VM_E_USAGE, "usage",
-		    "--role goes with a manifest");
+		return refuse(err, "--role goes with a manifest");
 	if ((options->fetch.alias != NULL || options->checksum != NULL) &&
 	    (sources != 1 || manifest))
-		return vm_error_set(err, VM_E_USAGE, "usage",
-		    "-a and --checksum go with one source");
+		return refuse(err, "-a and --checksum go with one source");
 	return 0;
 }
 

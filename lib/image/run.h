@@ -26,7 +26,7 @@ struct vm_image_options {
 };
 
 /*
- * Append the records.  -1 only when nothing could be tried: VM_E_USAGE, or a
+ * Append the records.  store may be NULL in a dry run: nothing is there yet.  -1 only when nothing could be tried: VM_E_USAGE, or a
  * manifest that is missing or bad (then problems holds all messages).
  */
 int vm_image_run(struct vm_store *store, const struct vm_image_options *options,

@@ -323,7 +323,9 @@ write_failed(const struct vm_output *output, const struct vm_cli_values *values,
     const char *tool, const struct vm_error *failure, struct vm_error *err)
 {
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
-	struct vm_json *record = vm_record_new("vm", err);
+	struct vm_json *record = vm_record_new(output->makes_images ? "image" :
+								      "vm",
+	    err);
 
 	if (record == NULL || vm_records_add(&records, record, err) == -1 ||
 	    vm_record_fail(record, tool, failure, err) == -1)

@@ -23,6 +23,7 @@ struct vm_output {
 	const struct vm_output_field *known; /* ends with all-zero */
 	const char *fields; /* default for a table: "name,state,..." */
 	bool table_always;  /* vmls, vmdoctor: JSON only with --json */
+	bool makes_images;  /* vmfetch: its own failure is an image record */
 };
 
 /*

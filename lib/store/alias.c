@@ -77,9 +77,11 @@ get_generation(const struct vm_json *json, const char *name,
 		generation = (unsigned)vm_json_int(json, "current", 0);
 	snprintf(number, sizeof(number), "%u", generation);
 	entry = vm_json_member(vm_json_get(json, "generations"), number);
-	if (entry == NULL)
-		return vm_error_set(err, VM_E_NO_INPUT, "alias_not_found",
+	if (entry == NULL) {
+		vm_error_set(err, VM_E_NO_INPUT, "alias_not_found",
 		    "%s@%u: no such generation", name, generation);
+		return vm_error_hint(err, "vmls -t image %s", name);
+	}
 	id = vm_json_string(entry, "id", "");
 	if (!vm_meta_is_digest(id, true))
 		return vm_error_set(err, VM_E_DATA, "alias_damaged",

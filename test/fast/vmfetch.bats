@@ -396,14 +396,32 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 }
 
 @test "a dry run touches nothing" {
+	rm -rf "$VMPIPE_ROOT"
 	status_is 0 vmfetch -n ./box.raw
-	[ "$(field state)" = absent ]
-	[ -z "$(find "$VMPIPE_ROOT"/{images,aliases} -mindepth 1)" ]
+	[ "$(field state),$(field image.alias)" = absent,box ]
+	status_is 66 vmfetch -n box
+	err_has 'box: no such alias; run: vmfetch -a box SOURCE'
+	status_is 66 vmfetch -n ./none.raw
+	err_is "vmfetch: $PWD/none.raw: No such file or directory"
+	status_is 0 vmfetch -n --refresh --all
+	[ ! -e "$VMPIPE_ROOT" ]
 	status_is 0 vmfetch ./box.raw
 	before=$(snapshot)
 	status_is 0 vmfetch -n ./box.raw
 	[ "$(field state)" = fetched ]
 	[ "$before" = "$(snapshot)" ]
+}
+
+@test "what is asked for badly: told what to type, in an image's record" {
+	status_is 66 vmfetch none.yaml
+	[ "$(field kind)" = image ]
+	status_is 64 vmfetch --refresh
+	err_is 'vmfetch: no source: give a URL, a path, an alias or a manifest, or --refresh --all; run: vmfetch --help'
+	status_is 64 vmfetch --all
+	err_has 'run: vmfetch --help'
+	vmfetch ./box.raw
+	status_is 66 vmfetch box@9
+	err_is 'vmfetch: box@9: no such generation; run: vmls -t image box'
 }
 
 @test "one that fails does not stop the others" {
