@@ -1,13 +1,19 @@
 /* login.c - see login.h. */
 #include "lib/host/login.h"
 
+#include <poll.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "lib/base/proc.h"
+#include "lib/host/ready.h"
 #include "lib/store/publish.h"
 #include "lib/store/vm.h"
 
 #define KNOWN_HOSTS "known_hosts"
+#define TICK_MS 50
+#define TELL_MS 2000 /* a wait this long is said */
 
 int
 vm_login_write_known_hosts(struct vm_store *store, const struct vm_json *record,
@@ -118,6 +124,56 @@ check_running(struct vm_store *store, const char *name, struct vm_error *err)
 	return vm_error_hint(err, "vmdeploy %s", name);
 }
 
+static int
+give_up(const char *name, const char *cause, struct vm_error *err)
+{
+	vm_error_set(err, VM_E_TRY_AGAIN, "not_ready",
+	    "%s: no sshd after %d s: %s", name,
+	    (int)(VM_READY_DEFAULT_MS / 1000), cause);
+	return vm_error_hint(err, "vmconsole --log %s", name);
+}
+
+/*
+ * A guest that was just started still boots, and QEMU takes connections for it
+ * that nobody will ever answer: wait for sshd's banner.
+ */
+static int
+wait_for_sshd(struct vm_store *store, const struct vm_json *record,
+    struct vm_error *err)
+{
+	const char *name = vm_json_string(record, "name", "");
+	VM_CLEAN(vm_ready_release)
+	struct vm_ready probe = {
+		.kind = &vm_ready_ssh,
+		.record = record,
+		.begun_ms = vm_clock_ms(),
+		.cause = "nothing was heard",
+		.port = (uint16_t)vm_json_int(record, "ssh.port", 0),
+		.fd = -1,
+		.pidfd = -1,
+	};
+	uint64_t now_ms, tell_ms = probe.begun_ms + TELL_MS;
+	int rc;
+
+	for (;; poll(NULL, 0, TICK_MS)) {
+		now_ms = vm_clock_ms();
+		rc = now_ms < probe.next_ms ?
+		    0 :
+		    vm_ready_step_stream(&probe, "SSH-", now_ms, err);
+		if (rc != 0)
+			return rc == 1 ? 0 : -1;
+		if (vm_proc_check_stop(err) == -1 ||
+		    check_running(store, name, err) == -1)
+			return -1;
+		if (now_ms > probe.begun_ms + VM_READY_DEFAULT_MS)
+			return give_up(name, probe.cause, err);
+		if (now_ms > tell_ms)
+			vm_log(VM_LOG_WARN, "%s: waiting for its sshd", name);
+		if (now_ms > tell_ms)
+			tell_ms = UINT64_MAX;
+	}
+}
+
 int
 vm_login_exec(struct vm_store *store, const char *target, const char *key,
     char **words, size_t count, struct vm_error *err)
@@ -138,6 +194,9 @@ vm_login_exec(struct vm_store *store, const char *target, const char *key,
 	if (vm_login_write_known_hosts(store, record, err) == -1 ||
 	    build(store, record, user, key, &argv, err) == -1)
 		return vm_error_wrap(err, "%s", name);
+	if (strcmp(vm_json_string(record, "state", ""), "ready") != 0 &&
+	    wait_for_sshd(store, record, err) == -1)
+		return -1;
 	for (i = 0; i < count; i++) {
 		if (vm_argv_add(&argv, err, words[i], (char *)NULL) == -1)
 			return -1;

@@ -25,8 +25,10 @@ int vm_login_add_options(struct vm_argv *argv, const struct vm_json *record,
     const char *known_hosts, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * Become ssh to target ("[USER@]NAME") with these words as its command.
- * Returns only on failure; VM_E_UNAVAILABLE "not_running" among others.
+ * Become ssh to target ("[USER@]NAME") with these words as its command, once
+ * its sshd answers, which a VM that has been seen ready is believed to do.
+ * Returns only on failure; VM_E_UNAVAILABLE "not_running" among others, and
+ * VM_E_TRY_AGAIN "not_ready" after VM_READY_DEFAULT_MS.
  */
 int vm_login_exec(struct vm_store *store, const char *target, const char *key,
     char **words, size_t count, struct vm_error *err);

@@ -41,4 +41,9 @@ edit()
 	status_is 0 vmstop -t 5m box
 	[[ $(jq -r .stopped_by <<<"$output") == agent ]]
 	status_is 69 vmssh box true
+
+	# As typed by hand, with nothing asked for: vmdeploy && vmssh.
+	status_is 0 vmdeploy --no-wait box
+	status_is 0 vmssh -i key root@box hostname
+	out_is box
 }
