@@ -98,8 +98,15 @@ make_pattern(const struct vm_json *record, const char *given,
 	VM_CLEAN_FREE char *expanded = NULL;
 
 	if (text == NULL ||
-	    (marked = mark_index(text, &pattern->offset, err)) == NULL ||
-	    (expanded = vm_vars_expand_string(&vars, marked, err)) == NULL)
+	    (marked = mark_index(text, &pattern->offset, err)) == NULL)
+		return -1;
+	expanded = vm_vars_expand_string(&vars, marked, err);
+	if (expanded == NULL && given != NULL && err != NULL &&
+	    err->kind == VM_E_DATA) {
+		err->kind = VM_E_USAGE;
+		return vm_error_wrap(err, "--name");
+	}
+	if (expanded == NULL)
 		return -1;
 	return split(expanded, pattern, err);
 }

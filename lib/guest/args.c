@@ -33,10 +33,9 @@ append(struct vm_json *ops, const char *option, struct vm_json *args,
 {
 	VM_CLEAN_JSON struct vm_json *op = vm_json_new_object();
 	VM_CLEAN_FREE char *name = strdup(option);
-	VM_CLEAN_FREE char *title = vm_buf_printf(err, "--%s", option);
 	struct vm_json *checked;
 
-	if (op == NULL || name == NULL || title == NULL) {
+	if (op == NULL || name == NULL) {
 		vm_json_free(args);
 		return vm_error_nomem(err);
 	}
@@ -45,13 +44,12 @@ append(struct vm_json *ops, const char *option, struct vm_json *args,
 			*p = '_';
 	if (vm_json_set_member(op, name, args, err) == -1)
 		return -1;
-	checked = vm_schema_check_json(&vm_schema_operation, op, title, true,
-	    err);
+	checked = vm_schema_check_json(&vm_schema_operation, op, "", true, err);
 	if (checked != NULL)
 		return vm_json_append(ops, checked, err);
 	if (err != NULL && err->kind == VM_E_DATA)
 		err->kind = VM_E_USAGE;
-	return -1;
+	return vm_error_wrap(err, "--%s", option);
 }
 
 static int

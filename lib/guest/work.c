@@ -235,9 +235,11 @@ vm_work_complete(struct vm_work *work, struct vm_error *err)
 	struct vm_json *record = work->plan.record;
 	bool rebuilt = work->plan.action == VM_PLAN_REBUILD;
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
-	const char *state = rebuilt ?
+	const char *before = vm_json_string(record, "state", "stopped");
+	/* A copy of a VM has a disk that has run, and is new all the same. */
+	const char *state = rebuilt || strcmp(before, "cloned") == 0 ?
 	    "customized" :
-	    vm_json_string(record, "state", "stopped");
+	    before;
 	VM_CLEAN_FREE char *next = strdup(state);
 
 	if (next == NULL)

@@ -16,7 +16,7 @@
 
 #define TOOL "vmdeploy"
 #define CONSOLE_LINES 3
-#define ENDING_MS 2000 /* from the end of a QEMU to that of its lock */
+#define SETTLE_MS 2000 /* for a QEMU that just starts or ends */
 
 void
 vm_job_fail(struct vm_job *job, const struct vm_error *failure)
@@ -62,7 +62,10 @@ adopt(struct vm_job *job, struct vm_error *err)
 	return vm_vm_save(job->store, job->record, err);
 }
 
-/* The lock is ours, or its QEMU's; a QEMU just killed still has it. */
+/*
+ * The lock is ours, or its QEMU's.  A QEMU that was just killed still has it,
+ * and one that another command just starts does not answer yet.
+ */
 static int
 lock_or_adopt(struct vm_job *job, struct vm_error *err)
 {
@@ -72,14 +75,16 @@ lock_or_adopt(struct vm_job *job, struct vm_error *err)
 
 	launch->lock_fd = vm_vm_lock(job->store, name, VM_LOCK_NO_WAIT,
 	    &in_use);
-	if (launch->lock_fd == -1 && in_use.kind == VM_E_TRY_AGAIN) {
-		if (vm_subject_refresh(job->store, job->record, err) == -1)
+	for (int i = 0; launch->lock_fd == -1; i++) {
+		if (in_use.kind == VM_E_TRY_AGAIN &&
+		    vm_subject_refresh(job->store, job->record, err) == -1)
 			return -1;
-		if (adopt(job, &in_use) == 0)
+		if (in_use.kind == VM_E_TRY_AGAIN && adopt(job, &in_use) == 0)
 			return 0;
-		if (in_use.kind == VM_E_TRY_AGAIN)
-			launch->lock_fd = vm_vm_lock(job->store, name,
-			    ENDING_MS, NULL);
+		if (in_use.kind != VM_E_TRY_AGAIN || i > 0)
+			break;
+		launch->lock_fd = vm_vm_lock(job->store, name, SETTLE_MS,
+		    &in_use);
 	}
 	if (launch->lock_fd == -1) {
 		*err = in_use;

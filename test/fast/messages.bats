@@ -32,7 +32,9 @@ edit()
 	err_has 'the operands are the names: no --name with them'
 	status_is 64 vmclone --from base --set memory=x new
 	err_is 'vmclone: --set: memory: expected a size such as 512M, at least 16M, found "x"'
-	[ ! -e "$VMPIPE_ROOT/vms/new" ]
+	status_is 64 vmclone --from base --name 'w-{{indx}}'
+	err_is 'vmclone: --name: {{indx}}: unknown variable; did you mean {{index}}?'
+	[ "$(ls "$VMPIPE_ROOT/vms")" = $'a\nb' ]
 }
 
 @test "no such VM is said alike, with the same status" {

@@ -28,6 +28,7 @@ edit()
 	status_is 64 vmcustomize --root /none --root-password plain box
 	err_has 'password:TEXT, file:FILE'
 	status_is 64 vmcustomize --root /none --chmod 999:/x box
+	err_is 'vmcustomize: --chmod: chmod.mode: expected an octal mode such as 0644, found "999"'
 	status_is 64 vmcustomize --timeout never box
 	status_is 66 vmcustomize --root /none box
 }

@@ -227,6 +227,12 @@ http://169.254.2.2:${url##*:}/ ./" \
 	run look box 'cat /root/data'
 	has_line kept
 	has_line more
+
+	# a copy of it keeps the data, gets its own identity and is a new VM
+	vmclone --from box copy >/dev/null
+	status_is 0 vmcustomize copy
+	jq -e '.state == "customized" and .identity.hostname == "copy"' \
+	    <<<"$output"
 	no_litter
 }
 
