@@ -2,9 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/cli.h"
+#include "lib/base/cli_verb.h"
 #include "lib/base/log.h"
-#include "lib/base/nearest.h"
 #include "lib/base/size.h"
 #include "lib/record/schema.h"
 #include "lib/site/check.h"
@@ -137,82 +136,51 @@ run_delete(struct call *call, struct vm_error *err)
 /* The options that not every subcommand takes. */
 enum { DETAILED = 1, PRUNE = 2, FORCE = 4, DRY_RUN = 8 };
 
-static const struct verb {
-	const char *name, *synopsis;
-	size_t min, max; /* operands */
-	unsigned options;
-	enum { NO_STORE, READS, PLANS, WRITES } store;
-	int (*run)(struct call *call, struct vm_error *err);
-} verbs[] = {
-	{ "check", " MANIFEST ...", 1, SIZE_MAX, 0, NO_STORE, run_check },
-	{ "schema", "", 0, 0, 0, NO_STORE, run_schema },
+static const struct vm_cli_verb verbs[] = {
+	{ "check", " MANIFEST ...", 1, SIZE_MAX, 0 },
+	{ "schema", "", 0, 0, 0 },
 	{ "plan", " [--detailed-exitcode] [--prune] MANIFEST", 1, 1,
-	    DETAILED | PRUNE | DRY_RUN, PLANS, run_plan },
-	{ "apply", " [-n] [--prune] MANIFEST", 1, 1, PRUNE | DRY_RUN, WRITES,
-	    run_apply },
-	{ "status", " [SERVICE ...]", 0, SIZE_MAX, 0, READS, run_status },
-	{ "scale", " [-n] SERVICE/ROLE N", 2, 2, DRY_RUN, READS, run_scale },
-	{ "delete", " [-fn] SERVICE[/ROLE] ...", 1, SIZE_MAX, FORCE | DRY_RUN,
-	    READS, run_delete },
+	    DETAILED | PRUNE | DRY_RUN },
+	{ "apply", " [-n] [--prune] MANIFEST", 1, 1, PRUNE | DRY_RUN },
+	{ "status", " [SERVICE ...]", 0, SIZE_MAX, 0 },
+	{ "scale", " [-n] SERVICE/ROLE N", 2, 2, DRY_RUN },
+	{ "delete", " [-fn] SERVICE[/ROLE] ...", 1, SIZE_MAX, FORCE | DRY_RUN },
+	{ 0 },
 };
 
-static void
-refuse_verb(const char *word, struct vm_error *err)
-{
-	struct vm_nearest nearest = { .word = word };
+/* What each of them does, in the same order. */
+static const struct act {
+	enum { NO_STORE, READS, PLANS, WRITES } store;
+	int (*run)(struct call *call, struct vm_error *err);
+} acts[] = {
+	{ NO_STORE, run_check },
+	{ NO_STORE, run_schema },
+	{ PLANS, run_plan },
+	{ WRITES, run_apply },
+	{ READS, run_status },
+	{ READS, run_scale },
+	{ READS, run_delete },
+};
 
-	for (size_t i = 0; word != NULL && i < sizeof(verbs) / sizeof(verbs[0]);
-	     i++)
-		vm_nearest_offer(&nearest, verbs[i].name);
-	if (nearest.best != NULL)
-		vm_cli_usage(&cli, err, "%s: cannot do that (did you mean %s?)",
-		    word, nearest.best);
-	else
-		vm_cli_usage(&cli, err,
-		    "%s%ssay what to do: check, schema, plan, apply, status, "
-		    "scale or delete",
-		    word != NULL ? word : "", word != NULL ? ": " : "");
-}
-
-static const struct verb *
-find_verb(const struct opts *o, struct vm_error *err)
+static const struct act *
+find_act(const struct opts *o, struct vm_error *err)
 {
-	char **words = o->values.operands;
-	size_t count = o->values.operand_count;
 	unsigned given = (o->detailed ? DETAILED : 0) | (o->prune ? PRUNE : 0) |
 	    (o->force ? FORCE : 0) | (o->values.dry_run ? DRY_RUN : 0);
+	int found = vm_cli_find_verb(&cli, verbs, &o->values, given, err);
 
-	for (size_t i = 0; count > 0 && i < sizeof(verbs) / sizeof(verbs[0]);
-	     i++) {
-		const struct verb *verb = &verbs[i];
-
-		if (strcmp(verb->name, words[0]) != 0)
-			continue;
-		if (count - 1 < verb->min || count - 1 > verb->max)
-			vm_cli_usage(&cli, err,
-			    "wrong number of operands for: vmsched %s%s",
-			    verb->name, verb->synopsis);
-		else if ((given & ~verb->options) != 0)
-			vm_cli_usage(&cli, err,
-			    "an option that is not for: vmsched %s%s",
-			    verb->name, verb->synopsis);
-		else
-			return verb;
-		return NULL;
-	}
-	refuse_verb(count > 0 ? words[0] : NULL, err);
-	return NULL;
+	return found == -1 ? NULL : &acts[found];
 }
 
 /* To a plan, a store that is not there yet is an empty one: NULL, no error. */
 static struct vm_store *
-open_store(const struct opts *o, const struct verb *verb, struct vm_error *err)
+open_store(const struct opts *o, const struct act *act, struct vm_error *err)
 {
-	bool plans = verb->store == PLANS ||
-	    (verb->store == WRITES && o->values.dry_run);
+	bool plans = act->store == PLANS ||
+	    (act->store == WRITES && o->values.dry_run);
 	struct vm_store *store;
 
-	store = vm_store_open(o->values.root, verb->store == WRITES && !plans,
+	store = vm_store_open(o->values.root, act->store == WRITES && !plans,
 	    err);
 	if (store == NULL && plans && strcmp(err->code, "no_store") == 0)
 		vm_error_clear(err);
@@ -220,7 +188,7 @@ open_store(const struct opts *o, const struct verb *verb, struct vm_error *err)
 }
 
 static int
-run(const struct opts *o, const struct verb *verb, struct vm_error *err)
+run(const struct opts *o, const struct act *act, struct vm_error *err)
 {
 	VM_CLEAN_STORE struct vm_store *store = NULL;
 	struct call call = { .opts = o,
@@ -234,13 +202,13 @@ run(const struct opts *o, const struct verb *verb, struct vm_error *err)
 		.count = o->values.operand_count - 1 };
 	int done;
 
-	if (verb->store != NO_STORE)
-		store = open_store(o, verb, err);
-	if (verb->store != NO_STORE && store == NULL && vm_error_is_set(err))
+	if (act->store != NO_STORE)
+		store = open_store(o, act, err);
+	if (act->store != NO_STORE && store == NULL && vm_error_is_set(err))
 		return -1;
 	call.store = store;
-	done = verb->run(&call, err);
-	if (done == 0 && verb->store != NO_STORE)
+	done = act->run(&call, err);
+	if (done == 0 && act->store != NO_STORE)
 		done = vm_output_finish(&vm_site_output, &o->values, cli.name,
 		    &call.out, err);
 	vm_records_release(&call.out);
@@ -252,15 +220,15 @@ main(int argc, char *argv[])
 {
 	struct opts opts = { 0 };
 	struct vm_error err = { 0 };
-	const struct verb *verb;
+	const struct act *act;
 
 	vm_cli_start(&cli);
 	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1)
 		return vm_cli_fail(&err);
 	if (vm_output_help(&vm_site_output, &opts.values))
 		return vm_cli_finish();
-	verb = find_verb(&opts, &err);
-	if (verb == NULL || run(&opts, verb, &err) == -1)
+	act = find_act(&opts, &err);
+	if (act == NULL || run(&opts, act, &err) == -1)
 		return vm_cli_fail(&err);
 	return vm_cli_finish();
 }

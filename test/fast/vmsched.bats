@@ -265,7 +265,7 @@ after_not_ready'
 	manifest
 	mkdir bin
 	cp "$VMPIPE_BUILD/bin/vmsched" bin
-	printf '#!/bin/sh\necho $$ >pid\nexec sleep 600\n' >bin/vmfetch
+	printf '#!/bin/sh\necho $$ >pid\nexec tail -f /dev/null\n' >bin/vmfetch
 	chmod +x bin/vmfetch
 	bin/vmsched apply shop.yaml >out 2>&1 3>&- &
 	sched=$!
