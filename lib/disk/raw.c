@@ -381,7 +381,7 @@ scan_chunks(void *arg)
 
 	if (data == NULL)
 		vm_error_nomem(&err);
-	while (!vm_error_is_set(&err) &&
+	while (data != NULL && !vm_error_is_set(&err) &&
 	    (index = take_next(scan)) < scan->digests.count) {
 		if (vm_proc_check_stop(&err) == -1 ||
 		    vm_fd_pread(scan->fd, data, VM_RAW_CHUNK,

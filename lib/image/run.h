@@ -26,8 +26,9 @@ struct vm_image_options {
 };
 
 /*
- * Append the records.  store may be NULL in a dry run: nothing is there yet.  -1 only when nothing could be tried: VM_E_USAGE, or a
- * manifest that is missing or bad (then problems holds all messages).
+ * Append the records.  store may be NULL in a dry run: nothing is there yet.
+ * -1 only when nothing could be tried: VM_E_USAGE, or a manifest that is
+ * missing or bad (then problems holds all messages).
  */
 int vm_image_run(struct vm_store *store, const struct vm_image_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
