@@ -280,6 +280,8 @@ report(const struct vm_json *record, struct vm_error *failure)
 	    (strncmp(failure->message, subject, len) != 0 ||
 		failure->message[len] != ':'))
 		vm_error_wrap(failure, "%s", subject);
+	if (failure->hint[0] == '\0' && strcmp(failure->code, "no_space") == 0)
+		vm_error_hint(failure, "vmdoctor");
 	vm_log_failure(failure);
 	vm_cli_note(failure->kind);
 }

@@ -259,7 +259,8 @@ show(struct vm_publish *p, enum vm_store_dir dir, const char *name,
 	if (errno == EEXIST)
 		return vm_error_set(err, VM_E_EXISTS, "exists",
 		    "%s: already in %s", name, vm_store_dir_name(dir));
-	return vm_error_errno(err, errno, "%s", name);
+	return vm_error_errno(err, errno, "%s/%s", vm_store_dir_name(dir),
+	    name);
 }
 
 /* Take back what show() did. */

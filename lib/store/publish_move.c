@@ -48,7 +48,8 @@ vm_publish_move_unsynced(struct vm_store *store, enum vm_store_dir dir,
 	if (errno == EEXIST)
 		return vm_error_set(err, VM_E_EXISTS, "exists",
 		    "%s: already in %s", to_name, vm_store_dir_name(to_dir));
-	return vm_error_errno(err, errno, "%s", name);
+	return vm_error_errno(err, errno, "%s/%s to %s/%s",
+	    vm_store_dir_name(dir), name, vm_store_dir_name(to_dir), to_name);
 }
 
 static int

@@ -64,9 +64,11 @@ choose_root(const char *root, struct vm_error *err)
 		path = vm_buf_printf(err, "%s/vmpipe", data);
 	else if (home != NULL && home[0] == '/')
 		path = vm_buf_printf(err, "%s/.local/share/vmpipe", home);
-	else
+	else {
 		vm_error_set(err, VM_E_CONFIG, "no_home",
-		    "no store: neither VMPIPE_ROOT nor HOME is set");
+		    "no store: neither VMPIPE_ROOT nor HOME is a path");
+		vm_error_hint(err, "export VMPIPE_ROOT=DIR");
+	}
 	if (path != NULL)
 		for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
 			path[n - 1] = '\0';

@@ -76,6 +76,18 @@ edit()
 	err_is 'vmls: b: b/vm.json: Permission denied'
 }
 
+@test "the system refuses: what, where, and where to look" {
+	status_is 77 env VMPIPE_FAULT=rename:1:EACCES vmclone --from base new
+	err_is 'vmclone: new: vms/new: Permission denied'
+	status_is 77 env VMPIPE_FAULT=rename:1:EACCES vmrm a
+	err_is 'vmrm: a: vms/a to trash/a.1: Permission denied'
+	status_is 74 env VMPIPE_FAULT=write:1:ENOSPC vmclone --from base new
+	err_has ': No space left on device; run: vmdoctor'
+	((EUID != 0)) || return 0 # has a store of its own
+	status_is 78 env -u VMPIPE_ROOT -u HOME vmls
+	err_is 'vmls: no store: neither VMPIPE_ROOT nor HOME is a path; run: export VMPIPE_ROOT=DIR'
+}
+
 @test "vmstop -n: records, and words on stderr only" {
 	exec 7>>"$VMPIPE_ROOT/vms/b/lock"
 	flock 7
