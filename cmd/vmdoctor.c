@@ -1,5 +1,6 @@
 /* vmdoctor - what is wrong here, and the one command that mends it. */
 #include "lib/base/cli.h"
+#include "lib/base/log.h"
 #include "lib/host/doctor.h"
 #include "lib/record/output.h"
 
@@ -67,9 +68,13 @@ run(const struct opts *o, struct vm_error *err)
 	    vm_doctor_check_host(store, &findings, err) == -1)
 		return -1;
 	for (i = 0; i < o->values.operand_count; i++) {
+		struct vm_error failure = { 0 };
+
 		if (vm_doctor_check_vm(store, o->values.operands[i], &findings,
-			err) == -1)
-			return -1;
+			&failure) == 0)
+			continue;
+		vm_log_failure(&failure);
+		vm_cli_note(failure.kind);
 	}
 	if (o->images && vm_doctor_check_images(store, &findings, err) == -1)
 		return -1;

@@ -47,6 +47,8 @@ edit()
 		status_is 64 $command No
 		err_has '"No" is no name'
 	done
+	status_is 66 vmdoctor -Ho subject,check,result none a
+	out_has $'a\tdisks\tok'
 	status_is 66 vmls none
 	err_is 'vmls: none: no such VM; run: vmls -t vm'
 	status_is 66 vmls -t image none

@@ -51,6 +51,7 @@ edit()
 	waiting=$!
 	wait_for grep -q 'vmssh: box: waiting for its sshd' err
 	exec 7>&-
-	! wait "$waiting"
+	wait "$waiting" || status=$?
+	[ "$status" = 69 ]
 	grep -q 'vmssh: box: does not run; run: vmdeploy box' err
 }
