@@ -4,6 +4,7 @@
 #include "lib/base/cli.h"
 #include "lib/base/log.h"
 #include "lib/base/progress.h"
+#include "lib/base/size.h"
 #include "lib/image/run.h"
 #include "lib/record/output.h"
 #include "lib/store/lock.h"
@@ -14,9 +15,21 @@ struct opts {
 	struct vm_cli_list roles;
 	uint64_t max_size, lock_timeout, stall_timeout;
 	bool refresh, all, insecure;
+	struct vm_pin_change pin;
 };
 
 #define AT(field) offsetof(struct opts, field)
+
+static int
+set_lease(const struct vm_cli_option *option, const char *value, void *opts,
+    struct vm_error *err)
+{
+	struct opts *o = opts;
+
+	(void)option;
+	o->pin.lease = true;
+	return vm_size_parse_duration(value, &o->pin.lease_ms, err);
+}
 
 static const struct vm_cli_option options[] = {
 	{ 'a', "alias", "NAME", "call the image so, as its next generation",
@@ -39,6 +52,12 @@ static const struct vm_cli_option options[] = {
 	    AT(insecure), 0, 0, NULL },
 	{ 0, "cacert", "FILE", "trust these certificates for https",
 	    VM_CLI_STRING, AT(cacert), 0, 0, NULL },
+	{ 0, "pin", NULL, "keep it, whatever else vmgc removes", VM_CLI_FLAG,
+	    AT(pin.pin), 0, 0, NULL },
+	{ 0, "unpin", NULL, "let vmgc remove it again when it is unused",
+	    VM_CLI_FLAG, AT(pin.unpin), 0, 0, NULL },
+	{ 0, "lease", "TIME", "keep it for so long, whatever vmgc removes",
+	    VM_CLI_CALL, 0, 0, 0, set_lease },
 	{ 0, "lock-timeout", "TIME", "wait so long for another's download",
 	    VM_CLI_DURATION, AT(lock_timeout), 0, 0, NULL },
 	{ 0, "stall-timeout", "TIME", "give up when nothing comes (30s)",
@@ -97,6 +116,7 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.image = o->image,
 		.checksum = o->checksum,
 		.all = o->all,
+		.pin = o->pin,
 		.problems = &problems,
 	};
 

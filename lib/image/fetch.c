@@ -11,6 +11,7 @@
 #include "lib/image/flight.h"
 #include "lib/image/master.h"
 #include "lib/store/image.h"
+#include "lib/store/use.h"
 
 #define ATTEMPTS 3 /* downloads begun anew */
 
@@ -188,6 +189,8 @@ adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
 
 	if (facts == NULL)
 		return -1;
+	if (!f->options->dry_run)
+		vm_use_note(f->store, VM_STORE_IMAGES, id);
 	if (is_of_another(f, f->alias) ||
 	    vm_alias_resolve(f->store, f->alias, &alias, NULL) == -1 ||
 	    strcmp(alias.id, id) != 0) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/store/image.h"
+#include "lib/store/use.h"
 
 /* Where the alias's images come from: a new string, or NULL (no error). */
 static char *
@@ -61,6 +62,8 @@ use_stored(struct vm_store *store, const struct vm_source *source,
 
 	if (check_digest(source, facts, err) == -1)
 		return -1;
+	if (!options->dry_run)
+		vm_use_note(store, VM_STORE_IMAGES, alias->id);
 	if (options->alias != NULL && !options->dry_run &&
 	    vm_alias_set(store, options->alias, alias->id, origin, &moved,
 		err) == -1)

@@ -71,6 +71,18 @@ fill_spec(struct vm_json *record, const struct vm_fetched *fetched,
 	    alias->name[0] != '\0' ? alias->name : alias->id, err);
 }
 
+static int
+pin(const struct run *run, const struct vm_fetched *fetched,
+    struct vm_error *err)
+{
+	const struct vm_pin_change *change = &run->options->pin;
+
+	if (run->options->fetch.dry_run ||
+	    !(change->pin || change->unpin || change->lease))
+		return 0;
+	return vm_pin_change(run->store, fetched->alias.id, change, err);
+}
+
 /* Fetch it for the record, which says how that went. */
 static int
 fetch_record(const struct run *run, const struct vm_source *source,
@@ -80,7 +92,8 @@ fetch_record(const struct run *run, const struct vm_source *source,
 	struct vm_error failure = { 0 };
 	uint64_t start = vm_clock_ms();
 
-	if (fetch(run, source, &fetched, &failure) == -1)
+	if (fetch(run, source, &fetched, &failure) == -1 ||
+	    pin(run, &fetched, &failure) == -1)
 		return vm_record_fail(record, TOOL, &failure, err);
 	if (fill(record, &fetched, vm_clock_ms() - start, err) == -1)
 		return -1;
@@ -278,6 +291,9 @@ check(const struct vm_image_options *options, struct vm_error *err)
 		return refuse(err,
 		    "no source: give a URL, a path, an alias or a "
 		    "manifest, or --refresh --all");
+	if (options->pin.unpin && (options->pin.pin || options->pin.lease))
+		return refuse(err,
+		    "--unpin goes with neither --pin nor --lease");
 	if (options->role_count > 0 && !manifest)
 		return refuse(err, "--role goes with a manifest");
 	if ((options->fetch.alias != NULL || options->checksum != NULL) &&

@@ -11,6 +11,7 @@
 #include "lib/base/buf.h"
 #include "lib/image/fetch.h"
 #include "lib/record/record.h"
+#include "lib/store/pin.h"
 
 struct vm_image_options {
 	struct vm_fetch_options fetch;
@@ -19,10 +20,11 @@ struct vm_image_options {
 	const char *manifest; /* -f FILE, or NULL */
 	char **roles;	      /* --role; none: all */
 	size_t role_count;
-	const char *image;	 /* --image FILE, or NULL */
-	const char *checksum;	 /* of the one source, or NULL */
-	bool all;		 /* --refresh --all */
-	struct vm_buf *problems; /* the manifest's, one a line */
+	const char *image;	  /* --image FILE, or NULL */
+	const char *checksum;	  /* of the one source, or NULL */
+	bool all;		  /* --refresh --all */
+	struct vm_pin_change pin; /* --pin, --unpin, --lease */
+	struct vm_buf *problems;  /* the manifest's, one a line */
 };
 
 /*

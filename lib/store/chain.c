@@ -6,6 +6,7 @@
 
 #include "lib/store/image.h"
 #include "lib/store/meta.h"
+#include "lib/store/use.h"
 
 #define META "layer.json"
 
@@ -224,5 +225,9 @@ vm_chain_link(const struct vm_chain *chain, struct vm_publish *publish,
 		if (vm_publish_link(publish, chain->dir_fd,
 			chain->files[i].name, chain->files[i].name, err) == -1)
 			return -1;
+	if (chain->layer_key[0] != '\0')
+		vm_use_note(publish->store, VM_STORE_LAYERS, chain->layer_key);
+	else if (chain->image_id[0] != '\0')
+		vm_use_note(publish->store, VM_STORE_IMAGES, chain->image_id);
 	return 0;
 }

@@ -38,7 +38,7 @@ int vm_chain_open_layer(struct vm_store *store, const char *key,
 void vm_chain_close(struct vm_chain *chain);
 #define VM_CLEAN_CHAIN VM_CLEAN(vm_chain_close)
 
-/* Hard-link all of it into an object being built. */
+/* Hard-link all of it into an object being built: it is used, use.h. */
 int vm_chain_link(const struct vm_chain *chain, struct vm_publish *publish,
     struct vm_error *err) VM_MUST_CHECK;
 

@@ -12,6 +12,7 @@
 #include "lib/store/lock.h"
 #include "lib/store/meta.h"
 #include "lib/store/publish.h"
+#include "lib/store/use.h"
 
 #define BLOCK ((size_t)256 << 10)
 #define LOCK_WAIT_MS 60000
@@ -115,6 +116,7 @@ vm_file_import(struct vm_store *store, int dirfd, const char *path,
 		if (settle_taken(store, copy, digest, err) == -1)
 			return vm_error_wrap(err, "%s", path);
 	}
+	vm_use_note(store, VM_STORE_FILES, digest);
 	memcpy(hex, digest, VM_HASH_SHA256_HEX);
 	return 0;
 }
