@@ -1,9 +1,9 @@
 /*
  * pin.h - images that stay although nothing stands on them.
  *
- * images/<id>/keep holds {"pinned":true,"lease":{"granted","seconds"}}; there is
- * none when neither is so.  A lease ends so many seconds after it was granted,
- * by a clock that is believed only as use.h says.
+ * images/<id>/keep holds {"pinned":true,"lease":{"granted","seconds"}}; there
+ * is none when neither is so.  A lease ends so many seconds after it was
+ * granted, by a clock that is believed only as use.h says.
  */
 #ifndef VM_STORE_PIN_H
 #define VM_STORE_PIN_H

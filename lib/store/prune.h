@@ -10,15 +10,15 @@
  * litter, and the next run sweeps that.  No step needs space: nothing is
  * created, and a rename between two directories that exist reuses an entry.
  *
- * Races.  A clone holds its chain by hard links, so nothing that is removed here
- * can leave it dangling, whatever the order of events:
+ * Races.  A clone holds its chain by hard links, so nothing that is removed
+ * here can leave it dangling, whatever the order of events:
  *
- *	linked before the rename	the recheck sees the link count, and the
- *					image goes back to its name
+ *	linked before the recheck	that sees the link count, and the image
+ *					goes back to its name
  *	linked after the recheck	the clone keeps the file; only the name
  *					under images/ is gone
- *	after the unlink		vmclone finds no file, says so, and leaves
- *					nothing behind
+ *	after the unlink		vmclone finds no file, says so, and
+ *					leaves nothing behind
  *
  * The recheck also sees a pin or a use noted meanwhile; vmfetch --pin waits for
  * the flock and then finds the name gone.  An image fetched again meanwhile has
@@ -55,9 +55,9 @@ struct vm_prune_options {
  * "state":"removed"}, kind being litter, part, trash, quarantine, layer, file
  * or image (which has "image" as well), bytes what that frees.  A dry run has
  * "planned":"remove" instead of the state.  What was used meanwhile has the
- * state "kept"; what cannot be removed is a failed record.  Logged: a clock that
- * has jumped, and how much is missing to max_space.  -1 only when nothing could
- * be tried.
+ * state "kept"; what cannot be removed is a failed record.  Logged: a clock
+ * that has jumped, and how much is missing to max_space.  -1 only when nothing
+ * could be tried, or a signal came.
  */
 int vm_prune_run(struct vm_store *store, const struct vm_prune_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;

@@ -65,20 +65,56 @@ look_at_chain(const struct vm_store *store, struct vm_prune_item *item,
 		item->is_kept = true;
 }
 
-/* Since when has it been where it is? */
+static int64_t
+in_ns(struct timespec then)
+{
+	return (int64_t)then.tv_sec * SECOND_NS + then.tv_nsec;
+}
+
+/* When was a download last gone on with? */
+static int64_t
+written_ns(const struct vm_store *store, const char *part)
+{
+	int incoming = store->fds[VM_STORE_INCOMING];
+	int64_t newest = 0;
+	char data[256 + 8];
+	struct stat st;
+
+	if (fstatat(incoming, part, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		newest = in_ns(st.st_mtim);
+	snprintf(data, sizeof(data), "%.255s/data", part);
+	if (fstatat(incoming, data, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    in_ns(st.st_mtim) > newest)
+		newest = in_ns(st.st_mtim);
+	return newest;
+}
+
+/* Since when has it been where it is?  A rename sets the ctime. */
 static int64_t
 came_ns(const struct vm_store *store, const struct vm_prune_item *item)
 {
-	struct timespec then;
 	struct stat st;
 
 	if (fstatat(store->fds[item->dir], item->name, &st,
 		AT_SYMLINK_NOFOLLOW) == -1)
 		return INT64_MAX;
-	then = st.st_ctim.tv_sec > st.st_mtim.tv_sec ? st.st_ctim : st.st_mtim;
-	if (item->dir == VM_STORE_INCOMING) /* a copied store's part is old */
-		then = st.st_mtim;
-	return (int64_t)then.tv_sec * SECOND_NS + then.tv_nsec;
+	return in_ns(st.st_ctim) > in_ns(st.st_mtim) ? in_ns(st.st_ctim) :
+						       in_ns(st.st_mtim);
+}
+
+static int64_t
+last_ns(const struct vm_store *store, const struct vm_prune_item *item)
+{
+	switch (item->dir) {
+	case VM_STORE_IMAGES:
+	case VM_STORE_LAYERS:
+	case VM_STORE_FILES:
+		return vm_use_last(store, item->dir, item->name);
+	case VM_STORE_INCOMING:
+		return written_ns(store, item->name);
+	default:
+		return came_ns(store, item);
+	}
 }
 
 static int
@@ -92,10 +128,7 @@ look_at(struct vm_store *store, struct vm_prune_item *item,
 		look_at_chain(store, item, clock);
 	if (item->dir == VM_STORE_TMP || item->dir == VM_STORE_INCOMING)
 		item->is_kept = is_locked(store, item);
-	item->used_ns = item->dir == VM_STORE_IMAGES ||
-		item->dir == VM_STORE_LAYERS || item->dir == VM_STORE_FILES ?
-	    vm_use_last(store, item->dir, item->name) :
-	    came_ns(store, item);
+	item->used_ns = last_ns(store, item);
 	item->age_s = vm_use_age(clock, item->used_ns / SECOND_NS);
 	return 0;
 }
