@@ -4,7 +4,6 @@
 #include "lib/base/cli.h"
 #include "lib/base/log.h"
 #include "lib/base/progress.h"
-#include "lib/base/size.h"
 #include "lib/image/run.h"
 #include "lib/record/output.h"
 #include "lib/store/lock.h"
@@ -15,21 +14,11 @@ struct opts {
 	struct vm_cli_list roles;
 	uint64_t max_size, lock_timeout, stall_timeout;
 	bool refresh, all, insecure;
-	struct vm_pin_change pin;
+	bool pin, unpin;
+	uint64_t lease; /* UINT64_MAX: none */
 };
 
 #define AT(field) offsetof(struct opts, field)
-
-static int
-set_lease(const struct vm_cli_option *option, const char *value, void *opts,
-    struct vm_error *err)
-{
-	struct opts *o = opts;
-
-	(void)option;
-	o->pin.lease = true;
-	return vm_size_parse_duration(value, &o->pin.lease_ms, err);
-}
 
 static const struct vm_cli_option options[] = {
 	{ 'a', "alias", "NAME", "call the image so, as its next generation",
@@ -53,11 +42,11 @@ static const struct vm_cli_option options[] = {
 	{ 0, "cacert", "FILE", "trust these certificates for https",
 	    VM_CLI_STRING, AT(cacert), 0, 0, NULL },
 	{ 0, "pin", NULL, "keep it, whatever else vmgc removes", VM_CLI_FLAG,
-	    AT(pin.pin), 0, 0, NULL },
+	    AT(pin), 0, 0, NULL },
 	{ 0, "unpin", NULL, "let vmgc remove it again when it is unused",
-	    VM_CLI_FLAG, AT(pin.unpin), 0, 0, NULL },
+	    VM_CLI_FLAG, AT(unpin), 0, 0, NULL },
 	{ 0, "lease", "TIME", "keep it for so long, whatever vmgc removes",
-	    VM_CLI_CALL, 0, 0, 0, set_lease },
+	    VM_CLI_DURATION, AT(lease), 0, 0, NULL },
 	{ 0, "lock-timeout", "TIME", "wait so long for another's download",
 	    VM_CLI_DURATION, AT(lock_timeout), 0, 0, NULL },
 	{ 0, "stall-timeout", "TIME", "give up when nothing comes (30s)",
@@ -116,7 +105,12 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.image = o->image,
 		.checksum = o->checksum,
 		.all = o->all,
-		.pin = o->pin,
+		.pin = {
+			.pin = o->pin,
+			.unpin = o->unpin,
+			.lease = o->lease != UINT64_MAX,
+			.lease_ms = o->lease,
+		},
 		.problems = &problems,
 	};
 
@@ -134,7 +128,8 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 int
 main(int argc, char *argv[])
 {
-	struct opts opts = { .lock_timeout = VM_LOCK_FOREVER };
+	struct opts opts = { .lock_timeout = VM_LOCK_FOREVER,
+		.lease = UINT64_MAX };
 	struct vm_output output = vm_output_pipe;
 	struct vm_error err = { 0 };
 

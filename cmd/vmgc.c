@@ -1,51 +1,31 @@
 /* vmgc - frees space: takes away what nothing reaches, never a VM. */
 #include "lib/base/cli.h"
-#include "lib/base/size.h"
 #include "lib/record/output.h"
 #include "lib/store/prune.h"
 
+#define UNSET UINT64_MAX
+
 struct opts {
 	struct vm_cli_values values;
-	struct vm_prune_options prune;
+	uint64_t keep_ms, max_space;
+	bool trash;
 };
-
-static int
-set_keep(const struct vm_cli_option *option, const char *value, void *opts,
-    struct vm_error *err)
-{
-	struct opts *o = opts;
-
-	(void)option;
-	o->prune.keep_current = false;
-	return vm_size_parse_duration(value, &o->prune.keep_ms, err);
-}
-
-static int
-set_max_space(const struct vm_cli_option *option, const char *value, void *opts,
-    struct vm_error *err)
-{
-	struct opts *o = opts;
-
-	(void)option;
-	o->prune.has_max_space = true;
-	return vm_size_parse(value, &o->prune.max_space, err);
-}
 
 static const struct vm_cli_option options[] = {
 	{ .name = "keep",
 	    .arg = "TIME",
 	    .help = "remove what is unused for so long (default 30d)",
-	    .type = VM_CLI_CALL,
-	    .call = set_keep },
+	    .type = VM_CLI_DURATION,
+	    .offset = offsetof(struct opts, keep_ms) },
 	{ .name = "max-space",
 	    .arg = "SIZE",
 	    .help = "then images by last use, until the store is so small",
-	    .type = VM_CLI_CALL,
-	    .call = set_max_space },
+	    .type = VM_CLI_SIZE,
+	    .offset = offsetof(struct opts, max_space) },
 	{ .name = "trash",
 	    .help = "empty the trash now, not after 7 days",
 	    .type = VM_CLI_FLAG,
-	    .offset = offsetof(struct opts, prune.trash) },
+	    .offset = offsetof(struct opts, trash) },
 	{ 0 },
 };
 
@@ -76,18 +56,25 @@ static const struct vm_output output = {
 };
 
 static int
-run(struct opts *o, struct vm_error *err)
+run(const struct opts *o, struct vm_error *err)
 {
+	struct vm_prune_options prune = {
+		.keep_ms = o->keep_ms == UNSET ? VM_PRUNE_KEEP_MS : o->keep_ms,
+		.keep_current = o->keep_ms == UNSET,
+		.has_max_space = o->max_space != UNSET,
+		.max_space = o->max_space,
+		.trash = o->trash,
+		.dry_run = o->values.dry_run,
+	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
 
 	if (o->values.operand_count > 0)
 		return vm_cli_usage(&cli, err, "%s: takes no operands",
 		    o->values.operands[0]);
-	o->prune.dry_run = o->values.dry_run;
 	store = vm_store_open(o->values.root, false, err);
-	if (store == NULL || vm_use_read_time(&o->prune.now, err) == -1 ||
-	    vm_prune_run(store, &o->prune, &records, err) == -1)
+	if (store == NULL || vm_use_read_time(&prune.now, err) == -1 ||
+	    vm_prune_run(store, &prune, &records, err) == -1)
 		return -1;
 	return vm_output_finish(&output, &o->values, cli.name, &records, err);
 }
@@ -95,8 +82,7 @@ run(struct opts *o, struct vm_error *err)
 int
 main(int argc, char *argv[])
 {
-	struct opts opts = { .prune.keep_ms = VM_PRUNE_KEEP_MS,
-		.prune.keep_current = true };
+	struct opts opts = { .keep_ms = UNSET, .max_space = UNSET };
 	struct vm_error err = { 0 };
 
 	vm_cli_start(&cli);

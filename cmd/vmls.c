@@ -84,6 +84,9 @@ static const struct vm_output_field fields[] = {
 	{ "current", NULL, false, "is it what its alias means now?" },
 	{ "source", NULL, false, "where an image came from" },
 	{ "fetched", NULL, false, "when an image came" },
+	{ "last_used", "USED-AT", false, "when an image was last used" },
+	{ "pinned", NULL, false, "is an image pinned? (vmfetch --pin)" },
+	{ "lease", NULL, false, "when an image's lease ends" },
 	{ "layer", NULL, false, "key of the layer" },
 	{ "disks.0.path", "DISK", false, "path of a VM's disk" },
 	{ "identity.uuid", NULL, false, "UUID" },
@@ -106,7 +109,7 @@ static const char *const default_fields[] = {
 	[VM_VIEW_VMS] = "name,state,image.alias,image.generation,"
 			"identity.nics.0.address,ssh.port,used,drift",
 	[VM_VIEW_IMAGES] = "name,state,current,image.virtual_size,used,refer,"
-			   "clones,fetched",
+			   "clones,fetched,last_used",
 	[VM_VIEW_LAYERS] = "name,image.alias,image.generation,used,refer,"
 			   "clones",
 	[VM_VIEW_VOLUMES] = "name,used",

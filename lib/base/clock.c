@@ -22,13 +22,19 @@ vm_clock_wait(uint64_t ms)
 }
 
 char *
-vm_clock_format_now(char out[VM_CLOCK_TEXT])
+vm_clock_format(int64_t wall_s, char out[VM_CLOCK_TEXT])
 {
-	time_t now = time(NULL);
+	time_t when = (time_t)wall_s;
 	struct tm tm;
 
-	if (gmtime_r(&now, &tm) == NULL ||
+	if (gmtime_r(&when, &tm) == NULL ||
 	    strftime(out, VM_CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		out[0] = '\0';
 	return out;
+}
+
+char *
+vm_clock_format_now(char out[VM_CLOCK_TEXT])
+{
+	return vm_clock_format(time(NULL), out);
 }

@@ -15,8 +15,9 @@ uint64_t vm_clock_ms(void);
 /* Sleep for at most ms; returns early on a signal. */
 void vm_clock_wait(uint64_t ms);
 
-/* The time now as RFC 3339 UTC, "2026-01-31T12:00:00Z". */
+/* Seconds since 1970 as RFC 3339 UTC, "2026-01-31T12:00:00Z"; and now. */
 #define VM_CLOCK_TEXT 32
+char *vm_clock_format(int64_t wall_s, char out[VM_CLOCK_TEXT]);
 char *vm_clock_format_now(char out[VM_CLOCK_TEXT]);
 
 #endif

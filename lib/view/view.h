@@ -54,14 +54,15 @@ struct vm_view_options {
  *
  * Beyond a VM's own members: used (bytes its disk takes up), refer (with all
  * it stands on).  Images, layers and volumes: name, used, refer, clones (hard
- * links elsewhere), image, and for images current, source, fetched.
+ * links elsewhere), image, and for images current, source, fetched, last_used,
+ * pinned, lease.
  */
 int vm_view_list(struct vm_store *store, const struct vm_view_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
 
 /*
  * What keeps an image (an alias, alias@N or id) in the store: records of
- * aliases, layers, VMs and trash with "why".
+ * aliases, pins, leases, layers, VMs and trash with "why".
  */
 int vm_view_why(struct vm_store *store, const char *image,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "lib/base/clock.h"
 #include "lib/store/chain.h"
 #include "lib/store/image.h"
+#include "lib/store/pin.h"
 #include "lib/view/view_disk.h"
 #include "lib/view/view_object.h"
 
@@ -58,6 +60,38 @@ copy_member(struct vm_json *record, const char *to, const struct vm_json *from,
 	return vm_json_set(record, to, vm_json_copy(value), err);
 }
 
+/* last_used, pinned, and lease: when it will end */
+static int
+set_care(struct vm_json *record, struct vm_store *store, const char *id,
+    struct vm_error *err)
+{
+	VM_CLEAN_FD int fd = vm_store_open_object(store, VM_STORE_IMAGES, id,
+	    err);
+	int64_t used_s = vm_use_last(store, VM_STORE_IMAGES, id) / 1000000000;
+	struct vm_use_reading now;
+	struct vm_use_clock clock;
+	char text[VM_CLOCK_TEXT];
+	struct vm_pin pin;
+
+	if (fd == -1)
+		return -1;
+	if (vm_pin_read(fd, &pin, NULL) == -1)
+		pin.pinned = true; /* as vmgc takes a damaged one */
+	if (vm_json_set_string(record, "last_used",
+		vm_clock_format(used_s, text), err) == -1 ||
+	    vm_json_set_bool(record, "pinned", pin.pinned, err) == -1)
+		return -1;
+	if (pin.lease_s == 0)
+		return 0;
+	if (vm_use_read_time(&now, err) == -1)
+		return -1;
+	vm_use_check(store, &now, &clock);
+	if (!vm_pin_is_leased(&pin, &clock))
+		return 0;
+	return vm_json_set_string(record, "lease",
+	    vm_clock_format(pin.granted_s + (int64_t)pin.lease_s, text), err);
+}
+
 struct vm_json *
 vm_view_image(struct vm_store *store, const struct vm_view_catalog *catalog,
     const char *id, struct vm_error *err)
@@ -80,6 +114,7 @@ vm_view_image(struct vm_store *store, const struct vm_view_catalog *catalog,
 		err) == -1 ||
 	    copy_member(record, "source", image, "source", err) == -1 ||
 	    copy_member(record, "fetched", image, "fetched", err) == -1 ||
+	    set_care(record, store, id, err) == -1 ||
 	    vm_view_set_usage(record, store, VM_STORE_IMAGES, id, file, err) ==
 		-1)
 		return NULL;

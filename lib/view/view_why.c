@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "lib/store/alias.h"
+#include "lib/view/view_catalog.h"
 #include "lib/view/view.h"
+#include "lib/view/view_object.h"
 
 /* Append {kind, name, why}. */
 static int
@@ -124,6 +126,33 @@ add_trash(struct vm_store *store, const char *id, struct vm_records *records,
 	return 0;
 }
 
+/* What was asked for with vmfetch --pin and --lease. */
+static int
+add_pins(struct vm_store *store, const char *id, struct vm_records *records,
+    struct vm_error *err)
+{
+	VM_CLEAN_CATALOG struct vm_view_catalog catalog = { 0 };
+	VM_CLEAN_JSON struct vm_json *image = NULL;
+	struct vm_error failure = { 0 };
+	const char *name, *lease;
+	char why[64];
+
+	if (vm_view_catalog_load(store, &catalog, err) == -1)
+		return -1;
+	image = vm_view_image(store, &catalog, id, &failure);
+	if (image == NULL) /* damaged, or gone: the others say why */
+		return 0;
+	name = vm_json_string(image, "name", "");
+	lease = vm_json_string(image, "lease", NULL);
+	if (vm_json_bool(image, "pinned", false) &&
+	    add_reason("pin", name, "pinned", records, err) == -1)
+		return -1;
+	if (lease == NULL)
+		return 0;
+	snprintf(why, sizeof(why), "leased until %s", lease);
+	return add_reason("lease", name, why, records, err);
+}
+
 int
 vm_view_why(struct vm_store *store, const char *image,
     struct vm_records *records, struct vm_error *err)
@@ -132,6 +161,7 @@ vm_view_why(struct vm_store *store, const char *image,
 
 	if (vm_alias_resolve(store, image, &alias, err) == -1 ||
 	    add_aliases(store, alias.id, records, err) == -1 ||
+	    add_pins(store, alias.id, records, err) == -1 ||
 	    add_objects(store, VM_VIEW_LAYERS, alias.id, "layer on it", records,
 		err) == -1 ||
 	    add_objects(store, VM_VIEW_VMS, alias.id, "clone of it", records,
