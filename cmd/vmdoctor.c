@@ -11,7 +11,8 @@ struct opts {
 
 static const struct vm_cli_option options[] = {
 	{ .name = "images",
-	    .help = "read every master image again and compare its digests",
+	    .help =
+		"read master images (all, or these) again, mend damaged ones",
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, images) },
 	{ 0 },
@@ -67,7 +68,7 @@ run(const struct opts *o, struct vm_error *err)
 	if (o->values.operand_count == 0 && !o->images &&
 	    vm_doctor_check_host(store, &findings, err) == -1)
 		return -1;
-	for (i = 0; i < o->values.operand_count; i++) {
+	for (i = 0; !o->images && i < o->values.operand_count; i++) {
 		struct vm_error failure = { 0 };
 
 		if (vm_doctor_check_vm(store, o->values.operands[i], &findings,
@@ -76,7 +77,9 @@ run(const struct opts *o, struct vm_error *err)
 		vm_log_failure(&failure);
 		vm_cli_note(failure.kind);
 	}
-	if (o->images && vm_doctor_check_images(store, &findings, err) == -1)
+	if (o->images &&
+	    vm_doctor_check_images(store, o->values.operands,
+		o->values.operand_count, &findings, err) == -1)
 		return -1;
 	if (vm_doctor_count(&findings) > 0)
 		vm_cli_note(VM_E_UNAVAILABLE);

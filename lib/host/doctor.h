@@ -7,7 +7,8 @@
  *	 "for":"vmdeploy","result":"ok","message":"...","fix":"..."}
  *
  * result is "ok", "note" (works, but could work better) or "lacking".  Looking
- * changes nothing: the test guest that proves KVM is all that is run.
+ * changes nothing, but that damaged masters are taken out of use: the test guest
+ * that proves KVM, and vmfetch for such a master, are all that is run.
  */
 #ifndef VM_HOST_DOCTOR_H
 #define VM_HOST_DOCTOR_H
@@ -35,9 +36,17 @@ int vm_doctor_check_host(struct vm_store *store, struct vm_records *findings,
 int vm_doctor_check_vm(struct vm_store *store, const char *name,
     struct vm_records *findings, struct vm_error *err) VM_MUST_CHECK;
 
-/* Read every master again and compare it with the digests of its chunks. */
-int vm_doctor_check_images(struct vm_store *store, struct vm_records *findings,
-    struct vm_error *err) VM_MUST_CHECK;
+/*
+ * Read these masters (alias, alias@N or id; count 0: all) again, from the disk
+ * and at idle priority for the rest of this process, and compare them with the
+ * digests of their chunks.  A damaged one is put under quarantine with the
+ * layers on it, a finding of check "clone" names each VM that stands on it, and
+ * if it is what an alias means now, or is pinned, it is fetched again with its
+ * digest from where it came: "note" then, else "lacking".
+ */
+int vm_doctor_check_images(struct vm_store *store, char *const *images,
+    size_t count, struct vm_records *findings, struct vm_error *err)
+    VM_MUST_CHECK;
 
 /* How many findings say "lacking". */
 size_t vm_doctor_count(const struct vm_records *findings);

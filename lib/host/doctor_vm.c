@@ -1,24 +1,15 @@
-/* doctor_vm.c - see doctor.h: one VM, and the masters. */
-#include <errno.h>
+/* doctor_vm.c - see doctor.h: one VM. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/stat.h>
-
-#include "lib/base/fd.h"
-#include "lib/base/proc.h"
-#include "lib/disk/raw.h"
 #include "lib/host/doctor.h"
 #include "lib/host/drive.h"
 #include "lib/host/net.h"
 #include "lib/host/process.h"
 #include "lib/host/words.h"
 #include "lib/record/manifest.h"
-#include "lib/store/image.h"
 #include "lib/store/vm.h"
-
-#define CHUNKS_MAX ((size_t)64 << 20)
 
 struct patient {
 	struct vm_store *store;
@@ -163,70 +154,4 @@ vm_doctor_check_vm(struct vm_store *store, const char *name,
 			return -1;
 	}
 	return 0;
-}
-
-/* ---- masters ---- */
-
-/* The master's chunks as they are now, against those noted when it was made. */
-static int
-compare(int dir_fd, const char *id, struct vm_error *err)
-{
-	VM_CLEAN_FREE char *file = vm_buf_printf(err, "%s.raw", id);
-	VM_CLEAN_BUF struct vm_buf noted = { 0 };
-	VM_CLEAN_BUF struct vm_buf found = { 0 };
-	VM_CLEAN_FD int fd = -1;
-	struct stat st;
-
-	if (file == NULL ||
-	    vm_fd_read_file(dir_fd, "chunks", CHUNKS_MAX, &noted, err) == -1 ||
-	    (fd = vm_fd_open_regular(dir_fd, file, err)) == -1)
-		return -1;
-	if (fstat(fd, &st) == -1)
-		return vm_error_errno(err, errno, "%s", file);
-	if (vm_raw_scan(fd, (uint64_t)st.st_size, &found, err) == -1)
-		return -1;
-	if (found.len == noted.len &&
-	    memcmp(found.data, noted.data, noted.len) == 0)
-		return 0;
-	vm_error_set(err, VM_E_DATA, "image_changed",
-	    "its bytes are not those that were fetched");
-	return vm_error_hint(err, "vmfetch --refresh");
-}
-
-static void
-check_image(struct vm_store *store, const char *id,
-    struct vm_doctor_finding *finding)
-{
-	VM_CLEAN_JSON struct vm_json *image = NULL;
-	VM_CLEAN_FD int dir_fd = -1;
-	struct vm_error err = { 0 };
-
-	if ((image = vm_image_load(store, id, &err)) == NULL ||
-	    (dir_fd = vm_store_open_object(store, VM_STORE_IMAGES, id, &err)) ==
-		-1 ||
-	    compare(dir_fd, id, &err) == -1)
-		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
-	else
-		vm_doctor_say(finding, VM_DOCTOR_OK, "as fetched: %.100s",
-		    vm_json_string(image, "alias", "no alias"));
-}
-
-int
-vm_doctor_check_images(struct vm_store *store, struct vm_records *findings,
-    struct vm_error *err)
-{
-	VM_CLEAN_NAMES char **ids = vm_store_list(store, VM_STORE_IMAGES, err);
-	size_t i;
-
-	for (i = 0; ids != NULL && ids[i] != NULL; i++) {
-		struct vm_doctor_finding finding = { .check = "master",
-			.used_by = "vmclone" };
-
-		if (vm_proc_check_stop(err) == -1)
-			return -1;
-		check_image(store, ids[i], &finding);
-		if (vm_doctor_add(findings, ids[i], &finding, err) == -1)
-			return -1;
-	}
-	return ids == NULL ? -1 : 0;
 }

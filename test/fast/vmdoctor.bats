@@ -53,18 +53,65 @@ row() { jq -r "select(.check == \"$1\") | .result + \": \" + (.fix // \"-\")" \
 	status_is 66 vmdoctor --images
 }
 
-@test "--images: a byte that has changed in a master is seen" {
+# One changed byte in the master of an image, at this offset.
+damage()
+{
+	local raw
+
+	raw=("$VMPIPE_ROOT/images/$1"/*.raw)
+	touch -r "${raw[0]}" before
+	printf x | dd of="${raw[0]}" bs=1 seek="$2" conv=notrunc status=none
+	touch -r before "${raw[0]}"
+}
+
+@test "--images: a byte that has changed in a master is seen, and mended" {
 	requires jq qemu-img
 	[[ $EUID == 0 ]] || skip 'requires root'
-	head -c 6M /dev/urandom >disk.raw
-	vmfetch -a disk ./disk.raw >/dev/null
+	head -c 6M /dev/zero | tr '\0' a >disk.raw
+	id=$(vmfetch -a disk ./disk.raw | jq -r .image.id)
+	vmfetch --pin disk >/dev/null
+	vmclone --from disk k1 k2 >/dev/null
 	status_is 0 vmdoctor --images --json
 	[[ $(row master) == 'ok: -' ]]
-	raw=("$VMPIPE_ROOT"/images/*/*.raw)
-	touch -r "${raw[0]}" before
-	printf x | dd of="${raw[0]}" bs=1 seek=5000000 conv=notrunc status=none
-	touch -r before "${raw[0]}"
+	damage "$id" 5000000
+	status_is 69 vmdoctor --images --json disk@1
+	[[ $(row master) == 'note: -' ]]
+	[[ $(jq -rs '.[0].message' <<<"$output") == \
+	    'its bytes are not those that were fetched: under quarantine, fetched again' ]]
+	[[ $(jq -r 'select(.check == "clone").subject' <<<"$output") == $'k1\nk2' ]]
+	err_is ''
+	# the clones keep what they stand on, new ones stand on the new master
+	[[ -d $VMPIPE_ROOT/quarantine/$id.1 ]]
+	cmp "$VMPIPE_ROOT/images/$id/$id.raw" disk.raw
+	[[ $(stat -c %h "$VMPIPE_ROOT/quarantine/$id.1/$id.raw") == 3 ]]
+	[[ $(vmls -t image -Ho name,pinned) == $'disk@1\ttrue' ]]
+	status_is 0 vmdoctor --images --json disk
+	[[ $(row master) == 'ok: -' ]]
+	status_is 66 vmdoctor --images none
+}
+
+@test "--images: an older generation, and one whose source is gone" {
+	requires jq qemu-img
+	[[ $EUID == 0 ]] || skip 'requires root'
+	head -c 2M /dev/zero | tr '\0' a >a.raw
+	head -c 2M /dev/zero | tr '\0' b >b.raw
+	old=$(vmfetch -a disk ./a.raw | jq -r .image.id)
+	new=$(vmfetch -a disk ./b.raw | jq -r .image.id)
+	damage "$old" 5
 	status_is 69 vmdoctor --images --json
-	[[ $(row master) == 'lacking: vmfetch --refresh' ]]
-	[[ $(jq -r .message <<<"$output") == 'its bytes are not those'* ]]
+	[[ $(jq -r 'select(.result == "lacking").subject' <<<"$output") == "$old" ]]
+	[[ $(row master) == *"lacking: vmfetch --checksum sha256:$old $PWD/a.raw"* ]]
+	vmfetch -a disk --checksum "sha256:$old" ./a.raw >/dev/null
+	vmfetch -a disk disk@2 >/dev/null
+	vmfetch --pin disk@1 >/dev/null
+	damage "$old" 5
+	status_is 0 vmdoctor --images --json
+	[[ $(vmls -t image -Ho name,current,pinned) == \
+	    $'disk@1\tfalse\ttrue\ndisk@2\ttrue\tfalse' ]]
+	rm b.raw
+	damage "$new" 7
+	status_is 69 vmdoctor --images --json disk
+	[[ $(row master) == lacking:* ]]
+	[[ $(jq -r .message <<<"$output") == *'under quarantine; fetching it again: '* ]]
+	[[ ! -e $VMPIPE_ROOT/images/$new ]]
 }
