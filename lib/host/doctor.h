@@ -7,8 +7,8 @@
  *	 "for":"vmdeploy","result":"ok","message":"...","fix":"..."}
  *
  * result is "ok", "note" (works, but could work better) or "lacking".  Looking
- * changes nothing, but that damaged masters are taken out of use: the test guest
- * that proves KVM, and vmfetch for such a master, are all that is run.
+ * changes nothing, but that damaged masters are taken out of use: the test
+ * guest that proves KVM, and vmfetch for such a master, are all that is run.
  */
 #ifndef VM_HOST_DOCTOR_H
 #define VM_HOST_DOCTOR_H

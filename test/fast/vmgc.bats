@@ -31,7 +31,7 @@ nothing_dangles()
 	before=$(snapshot)
 	status_is 0 vmgc -n --keep 0
 	[ "$(gone)" = 'image b@1 remove' ]
-	[ "$(jq -r .reason <<<"$output")" = 'no clones, unused for 0s' ]
+	[[ $(jq -r .reason <<<"$output") =~ ^no\ clones,\ unused\ for\ [0-9]+s$ ]]
 	(($(jq .bytes <<<"$output") >= 1048576))
 	[ "$before" = "$(snapshot)" ]
 	status_is 0 vmgc --keep 0
@@ -167,8 +167,8 @@ clock_ahead()
 		cat /dev/zero >small/fill 2>/dev/null || :
 		! echo x >small/more
 		vmfetch -q --unpin b >/dev/null
-		vmgc --keep 0 --trash -Ho kind,name,state'
-	out_is $'trash\tk.1\tremoved\nimage\ta@1\tremoved\nimage\tb@1\tremoved'
+		vmgc --keep 0 --trash -Ho name,state | sort'
+	out_is $'a@1\tremoved\nb@1\tremoved\nk.1\tremoved'
 }
 
 @test "cloners, fetchers and vmgc at once: nothing dangles" {
@@ -192,7 +192,7 @@ clock_ahead()
 	wait
 	[ -s removed ]
 	nothing_dangles
-	! grep -v 'not in the store\|not found\|No such file' failures
+	run ! grep -v 'not in the store\|not found\|No such file' failures
 	vmls -Ho name | vmrm -r >/dev/null
 	status_is 0 vmgc --keep 0 --trash
 	[ "$(images)" = '' ]
@@ -206,8 +206,8 @@ clock_ahead()
 	image b
 	cp -a "$VMPIPE_ROOT" whole
 	VMPIPE_FAULT_LOG=$PWD/log vmgc --keep 0 --trash >/dev/null
-	for point in $(cut -d' ' -f1 log | sort -u); do
-		for ((n = 1; n <= $(grep -c "^$point " log); n++)); do
+	while read -r count point; do
+		for ((n = 1; n <= count; n++)); do
 			rm -rf "$VMPIPE_ROOT"
 			cp -a whole "$VMPIPE_ROOT"
 			status_is 137 env VMPIPE_FAULT="$point:$n:kill" \
@@ -219,7 +219,7 @@ clock_ahead()
 			[ ! -e "$VMPIPE_ROOT/trash/k.1" ]
 			no_litter
 		done
-	done
+	done < <(cut -d' ' -f1 log | sort | uniq -c)
 	(($(wc -l <log) > 10))
 }
 

@@ -79,3 +79,35 @@ three_clones()
 	finished() { three_clones; }
 	refuse_sweep ENOSPC 74 vmclone -q --from m -c 3 --name 'k-{{index}}'
 }
+
+# --- vmgc --------------------------------------------------------------------
+
+# One image that goes, one VM in the trash, one VM that stays with its image.
+used_store()
+{
+	only_master
+	vmclone -q --from m stays gone >/dev/null
+	vmrm -q gone >/dev/null
+	head -c 1M /dev/zero | tr '\0' x >other.raw
+	vmfetch -qa other ./other.raw >/dev/null
+}
+
+only_stays()
+{
+	[[ $(vmls -Ho name) == stays && $(vmls -t image -Ho name) == 'm@1' ]] &&
+	    no_litter && [[ ! -e $VMPIPE_ROOT/trash/gone.1 ]] && store_is_whole
+}
+
+@test "vmgc, killed at each call" {
+	prepare() { used_store; }
+	finished() { only_stays; }
+	intact() { qemu-img check -q "$VMPIPE_ROOT/vms/stays/disk.qcow2"; }
+	kill_sweep vmgc -q --keep 0 --trash
+}
+
+@test "vmgc, each durable write refused" {
+	prepare() { used_store; }
+	finished() { only_stays; }
+	intact() { qemu-img check -q "$VMPIPE_ROOT/vms/stays/disk.qcow2"; }
+	refuse_sweep EIO 74 vmgc -q --keep 0 --trash
+}
