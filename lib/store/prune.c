@@ -202,10 +202,9 @@ finish(struct vm_store *store, struct taking *t, struct vm_error *err)
 
 /* Things of one directory. */
 static int
-take_batch(struct vm_store *store, struct taking *batch, size_t count,
-    struct vm_error *err)
+take_batch(struct vm_store *store, enum vm_store_dir dir, struct taking *batch,
+    size_t count, struct vm_error *err)
 {
-	enum vm_store_dir dir = batch[0].item->dir;
 	struct vm_error unsettled = { 0 };
 	int result = 0;
 
@@ -278,6 +277,7 @@ static int
 take_all(struct vm_store *store, const struct vm_prune_plan *plan,
     struct vm_json *const *records, struct vm_error *err)
 {
+	enum vm_store_dir dir;
 	size_t alike;
 
 	if (take_litter(store, plan, records, err) == -1)
@@ -285,8 +285,9 @@ take_all(struct vm_store *store, const struct vm_prune_plan *plan,
 	for (size_t i = 0; i < plan->doomed; i += alike) {
 		struct taking batch[BATCH] = { 0 };
 
+		dir = plan->items[plan->order[i]].dir;
 		alike = count_alike(plan, i);
-		if (plan->items[plan->order[i]].dir == VM_STORE_TMP)
+		if (dir == VM_STORE_TMP)
 			continue;
 		for (size_t j = 0; j < alike; j++)
 			batch[j] = (struct taking){ .fd = -1,
@@ -294,7 +295,7 @@ take_all(struct vm_store *store, const struct vm_prune_plan *plan,
 				.clock = &plan->clock,
 				.record = records[i + j] };
 		if (vm_proc_check_stop(err) == -1 ||
-		    take_batch(store, batch, alike, err) == -1)
+		    take_batch(store, dir, batch, alike, err) == -1)
 			return -1;
 	}
 	return 0;
