@@ -217,14 +217,32 @@ vm_chain_close(struct vm_chain *chain)
 	*chain = (struct vm_chain){ .dir_fd = -1 };
 }
 
+/* vmgc may have been faster: then it is as if it had never been there. */
+static int
+explain_link(const struct vm_chain *chain, const struct vm_error *failure,
+    struct vm_error *err)
+{
+	if (failure->kind == VM_E_NO_INPUT && chain->image_id[0] != '\0') {
+		vm_error_set(err, VM_E_NO_INPUT, "image_not_found",
+		    "image %s: not in the store any more", chain->image_id);
+		return vm_error_hint(err, "vmfetch with its source");
+	}
+	if (err != NULL)
+		*err = *failure;
+	return -1;
+}
+
 int
 vm_chain_link(const struct vm_chain *chain, struct vm_publish *publish,
     struct vm_error *err)
 {
+	struct vm_error failure = { 0 };
+
 	for (size_t i = 0; i < chain->count; i++)
 		if (vm_publish_link(publish, chain->dir_fd,
-			chain->files[i].name, chain->files[i].name, err) == -1)
-			return -1;
+			chain->files[i].name, chain->files[i].name,
+			&failure) == -1)
+			return explain_link(chain, &failure, err);
 	if (chain->layer_key[0] != '\0')
 		vm_use_note(publish->store, VM_STORE_LAYERS, chain->layer_key);
 	else if (chain->image_id[0] != '\0')

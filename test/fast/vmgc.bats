@@ -192,7 +192,7 @@ clock_ahead()
 	wait
 	[ -s removed ]
 	nothing_dangles
-	run ! grep -v 'not in the store\|not found\|No such file' failures
+	run ! grep -v 'not in the store\|: not in /' failures
 	vmls -Ho name | vmrm -r >/dev/null
 	status_is 0 vmgc --keep 0 --trash
 	[ "$(images)" = '' ]
