@@ -11,6 +11,7 @@
 #include "lib/host/process.h"
 #include "lib/host/subject.h"
 #include "lib/host/words.h"
+#include "lib/record/drift.h"
 #include "lib/record/manifest.h"
 #include "lib/store/vm.h"
 
@@ -30,6 +31,43 @@ vm_job_fail(struct vm_job *job, const struct vm_error *failure)
 
 /* ---- beginning ---- */
 
+/*
+ * It runs already, with the role that is stored.  What the record wants
+ * otherwise comes with its next start: it is listed, and not stored as if it
+ * were so.
+ */
+static int
+note_drift(struct vm_job *job, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(job->store,
+	    vm_json_string(job->record, "name", ""), false, err);
+	VM_CLEAN_JSON struct vm_json *drift = NULL;
+
+	if (stored == NULL ||
+	    (drift = vm_drift_between(stored, vm_json_get(job->record, "spec"),
+		 NULL, err)) == NULL)
+		return -1;
+	vm_json_free(job->running_spec);
+	job->running_spec = vm_json_copy(vm_json_get(stored, "spec"));
+	return vm_drift_add(job->record, drift, err);
+}
+
+static int
+save(const struct vm_job *job, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *copy = NULL;
+
+	if (job->running_spec == NULL)
+		return vm_vm_save(job->store, job->record, err);
+	copy = vm_json_copy(job->record);
+	if (copy == NULL)
+		return vm_error_nomem(err);
+	if (vm_json_set(copy, "spec", vm_json_copy(job->running_spec), err) ==
+	    -1)
+		return -1;
+	return vm_vm_save(job->store, copy, err);
+}
+
 /* It is locked by somebody: is that its own QEMU? */
 static int
 adopt(struct vm_job *job, struct vm_error *err)
@@ -47,6 +85,8 @@ adopt(struct vm_job *job, struct vm_error *err)
 	if (launch->pidfd == -1 ||
 	    vm_qmp_get_pid(&qmp, VM_PROCESS_ASK_MS, &pid, err) == -1)
 		return -1;
+	if (note_drift(job, err) == -1)
+		return -1;
 	launch->begun_ms = vm_clock_ms();
 	job->state = VM_JOB_STARTED;
 	/* The state in vm.json is of one process, and maybe not of this one. */
@@ -59,7 +99,7 @@ adopt(struct vm_job *job, struct vm_error *err)
 	if (vm_json_set_int(job->record, "run.pid", pid, err) == -1 ||
 	    vm_json_set_string(job->record, "state", "running", err) == -1)
 		return -1;
-	return vm_vm_save(job->store, job->record, err);
+	return save(job, err);
 }
 
 /*
@@ -244,7 +284,7 @@ note_ready(struct vm_job *job, struct vm_error *err)
 	if (vm_record_step(job->record, "ready", "ready",
 		(long long)(vm_clock_ms() - job->launch.begun_ms), err) == -1)
 		return -1;
-	return vm_vm_save(job->store, job->record, err);
+	return save(job, err);
 }
 
 static int
@@ -276,4 +316,6 @@ vm_job_release(struct vm_job *job)
 {
 	vm_ready_release(&job->ready);
 	vm_launch_release(&job->launch);
+	vm_json_free(job->running_spec);
+	job->running_spec = NULL;
 }

@@ -27,6 +27,7 @@ struct vm_job {
 	struct vm_launch launch;
 	struct vm_ready ready;
 	uint64_t deadline_ms;
+	struct vm_json *running_spec; /* the role it runs with, if it ran */
 };
 
 /*

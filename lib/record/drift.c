@@ -73,9 +73,17 @@ has_guest_drift(const struct vm_json *stored, const struct vm_json *spec,
 	return strcmp(vm_json_string(applied, part, none), wanted) != 0;
 }
 
+/* The disk as it is, not as it was once asked for, where both are known. */
 static bool
-has_disk_drift(const struct vm_json *old, const struct vm_json *new)
+has_disk_drift(const struct vm_json *stored, const struct vm_json *new)
 {
+	const struct vm_json *old = vm_json_member(stored, "spec");
+	int64_t is = vm_json_int(stored, "disks.0.size", 0);
+	uint64_t wanted;
+
+	if (is > 0 &&
+	    vm_size_parse(vm_json_string(new, "disk", ""), &wanted, NULL) == 0)
+		return wanted != (uint64_t)is;
 	for (const char *const *name = of_disk; *name != NULL; name++)
 		if (!is_same(vm_json_member(old, *name),
 			vm_json_member(new, *name)))
@@ -125,9 +133,33 @@ vm_drift_between(const struct vm_json *stored, const struct vm_json *spec,
 		"customize", err) == -1 ||
 	    add_word(drift, has_guest_drift(stored, spec, "instance", err),
 		"instance", err) == -1 ||
-	    add_word(drift, has_disk_drift(old, spec), "disk", err) == -1 ||
+	    add_word(drift, has_disk_drift(stored, spec), "disk", err) == -1 ||
 	    add_word(drift, differs(old, spec) || differs(spec, old), "machine",
 		err) == -1)
 		return NULL;
 	return VM_TAKE(drift);
+}
+
+int
+vm_drift_add(struct vm_json *record, const struct vm_json *drift,
+    struct vm_error *err)
+{
+	struct vm_json *own = vm_json_get(record, "drift");
+
+	if (vm_json_type(own) != VM_JSON_ARRAY) {
+		if (vm_json_set(record, "drift", vm_json_new_array(), err) ==
+		    -1)
+			return -1;
+		own = vm_json_get(record, "drift");
+	}
+	for (size_t i = 0; i < vm_json_count(drift); i++) {
+		const struct vm_json *word = vm_json_at(drift, i);
+		bool has = false;
+
+		for (size_t j = 0; j < vm_json_count(own); j++)
+			has = has || vm_json_is_equal(vm_json_at(own, j), word);
+		if (!has && vm_json_append(own, vm_json_copy(word), err) == -1)
+			return -1;
+	}
+	return 0;
 }

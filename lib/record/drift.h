@@ -18,12 +18,17 @@
  * vm_drift_digest() of what was applied; a VM that nothing was applied to and
  * that was never started has no drift in them.
  * machine: cpus, memory, networks, firmware and all other members of the role
- * that only matter at start; disk: disk and volumes.  after, replicas, scale,
+ * that only matter at start; disk: disk (against the size that the disk has) and
+ * volumes.  after, replicas, scale,
  * place, update, autostart, ready and image are no drift.
  */
 struct vm_json *vm_drift_between(const struct vm_json *stored,
     const struct vm_json *spec, const char *image_id, struct vm_error *err)
     VM_MUST_CHECK;
+
+/* Add the words of drift to record's own that it does not have yet. */
+int vm_drift_add(struct vm_json *record, const struct vm_json *drift,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /* SHA-256 of a value's canonical form ("" hashes for NULL: absent). */
 int vm_drift_digest(const struct vm_json *value, char hex[65],

@@ -56,6 +56,12 @@ test_each(void **state)
 	    "[\"image\"]");
 	expect("{\"spec\":{\"disk\":\"10G\"}}", "{\"disk\":\"11G\"}", NULL,
 	    "[\"disk\"]");
+	/* what the disk is counts, not what was once asked for */
+	expect("{\"spec\":{\"disk\":\"2G\"},"
+	       "\"disks\":[{\"size\":1073741824}]}",
+	    "{\"disk\":\"2G\"}", NULL, "[\"disk\"]");
+	expect("{\"spec\":{},\"disks\":[{\"size\":1073741824}]}",
+	    "{\"disk\":\"1024M\"}", NULL, "[]");
 	expect("{\"spec\":{}}", "{\"volumes\":[{\"name\":\"data\"}]}", NULL,
 	    "[\"disk\"]");
 	expect("{\"spec\":{\"cpus\":2}}", "{}", NULL, "[\"machine\"]");

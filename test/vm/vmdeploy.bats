@@ -45,6 +45,21 @@ has_vms() { [[ $(vm_pids | wc -l) == "$1" ]]; }
 	[[ $(field .stopped_by) == force ]]
 }
 
+@test "an edited role: drift while the VM runs, obeyed by its next start" {
+	clones --set 'ready={tcp: {port: 7777, expect: tiny}}' a
+	vmdeploy --no-wait a >/dev/null
+	jq -c '.spec.memory = "160M"' "$VMPIPE_ROOT/vms/a/vm.json" >edited
+	status_is 0 vmdeploy <edited
+	[[ $(field '.state, .drift[0]') == $'ready\nmachine' ]]
+	[[ $(jq -r .spec.memory "$VMPIPE_ROOT/vms/a/vm.json") == 128M ]]
+	status_is 0 vmdeploy <edited
+	[[ $(field '.drift[0]') == machine ]]
+	vmstop -f a >/dev/null
+	status_is 0 vmdeploy --no-wait <edited
+	[[ $(jq -r .spec.memory "$VMPIPE_ROOT/vms/a/vm.json") == 160M ]]
+	vmstop -f a >/dev/null
+}
+
 @test "ready by the console; vmconsole attaches, one at a time, and logs" {
 	clones --set 'ready={serial: "tiny tiny ready"}' a
 	status_is 0 vmdeploy a
