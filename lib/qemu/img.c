@@ -51,8 +51,8 @@ int
 vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 {
 	const char *const argv[] = { "qemu-img", "convert", "-n",
-		"--target-is-zero", "-S", "64k", "-f", "qcow2", "-O", "raw",
-		convert->from, convert->to, NULL };
+		"--target-is-zero", "-S", "64k", "-f", convert->driver, "-O",
+		"raw", convert->from, convert->to, NULL };
 	struct vm_sandbox sandbox VM_CLEAN_SANDBOX = { .ruleset_fd = -1 };
 	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
 	struct vm_proc_options options = {

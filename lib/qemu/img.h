@@ -16,7 +16,8 @@
 
 struct vm_img_convert {
 	int dir_fd;	       /* of both files */
-	const char *from;      /* a qcow2 file that passed inspection */
+	const char *from;      /* a file that passed inspection */
+	const char *driver;    /* "qcow2", "vmdk": what QEMU calls it */
 	const char *to;	       /* an empty file of its virtual size */
 	uint64_t virtual_size; /* bytes */
 	uint64_t timeout_ms;   /* 0: by the size */

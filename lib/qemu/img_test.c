@@ -61,6 +61,7 @@ convert(const struct room *room, uint64_t timeout_ms, struct vm_error *err)
 {
 	const struct vm_img_convert work = { .dir_fd = room->fd,
 		.from = "in.qcow2",
+		.driver = "qcow2",
 		.to = "out.raw",
 		.virtual_size = SIZE,
 		.timeout_ms = timeout_ms };
