@@ -4,6 +4,7 @@
 #include "lib/base/cli.h"
 #include "lib/base/log.h"
 #include "lib/base/progress.h"
+#include "lib/image/auth.h"
 #include "lib/image/run.h"
 #include "lib/record/output.h"
 #include "lib/store/lock.h"
@@ -11,11 +12,13 @@
 struct opts {
 	struct vm_cli_values values;
 	const char *alias, *manifest, *checksum, *image, *cacert;
+	const char *checksums, *signature, *keyring, *verify, *lock;
+	const char *cert, *key, *auth_file;
 	struct vm_cli_list roles;
-	uint64_t max_size, lock_timeout, stall_timeout;
-	bool refresh, all, insecure;
-	bool pin, unpin;
+	uint64_t max_size, lock_timeout, stall_timeout, auth_fd;
 	uint64_t lease; /* UINT64_MAX: none */
+	bool refresh, all, insecure, locked, no_private;
+	bool pin, unpin;
 };
 
 #define AT(field) offsetof(struct opts, field)
@@ -31,6 +34,18 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_STRING, AT(image), 0, 0, NULL },
 	{ 0, "checksum", "DIGEST", "accept only sha256:HEX or sha512:HEX",
 	    VM_CLI_STRING, AT(checksum), 0, 0, NULL },
+	{ 0, "checksums", "URL", "find its digest in this file, or auto",
+	    VM_CLI_STRING, AT(checksums), 0, 0, NULL },
+	{ 0, "signature", "URL", "a detached signature of that file",
+	    VM_CLI_STRING, AT(signature), 0, 0, NULL },
+	{ 0, "keyring", "FILE", "that file must be signed by one of these keys",
+	    VM_CLI_STRING, AT(keyring), 0, 0, NULL },
+	{ 0, "verify", "WHAT", "what there must be: no, checksum, signature",
+	    VM_CLI_STRING, AT(verify), 0, 0, NULL },
+	{ 0, "lock", "FILE", "write down there what each alias is",
+	    VM_CLI_STRING, AT(lock), 0, 0, NULL },
+	{ 0, "locked", NULL, "accept only what the lock file says", VM_CLI_FLAG,
+	    AT(locked), 0, 0, NULL },
 	{ 0, "refresh", NULL, "ask the origin for a new generation",
 	    VM_CLI_FLAG, AT(refresh), 0, 0, NULL },
 	{ 0, "all", NULL, "with --refresh: every alias in the store",
@@ -47,6 +62,16 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_FLAG, AT(unpin), 0, 0, NULL },
 	{ 0, "lease", "TIME", "keep it for so long, whatever vmgc removes",
 	    VM_CLI_DURATION, AT(lease), 0, 0, NULL },
+	{ 0, "cert", "FILE", "our certificate for https, PEM", VM_CLI_STRING,
+	    AT(cert), 0, 0, NULL },
+	{ 0, "key", "FILE", "its private key, if not in the same file",
+	    VM_CLI_STRING, AT(key), 0, 0, NULL },
+	{ 0, "auth-file", "FILE", "user:password or a token is in this file",
+	    VM_CLI_STRING, AT(auth_file), 0, 0, NULL },
+	{ 0, "auth-fd", "FD", "the same from an open descriptor", VM_CLI_NUMBER,
+	    AT(auth_fd), 3, 1 << 20, NULL },
+	{ 0, "no-private", NULL, "connect to public addresses only",
+	    VM_CLI_FLAG, AT(no_private), 0, 0, NULL },
 	{ 0, "lock-timeout", "TIME", "wait so long for another's download",
 	    VM_CLI_DURATION, AT(lock_timeout), 0, 0, NULL },
 	{ 0, "stall-timeout", "TIME", "give up when nothing comes (30s)",
@@ -80,22 +105,47 @@ print_problems(struct vm_buf *problems, struct vm_error *err)
 	return -1;
 }
 
+/* What the options say about servers and trust. */
+static int
+prepare(const struct opts *o, struct vm_fetch_options *fetch,
+    struct vm_buf *secret, struct vm_error *err)
+{
+	fetch->access.ca_file = o->cacert;
+	fetch->access.cert_file = o->cert;
+	fetch->access.key_file = o->key;
+	fetch->access.no_private = o->no_private;
+	if (o->key != NULL && o->cert == NULL)
+		return vm_cli_usage(&cli, err, "--key goes with --cert");
+	if (o->auth_file != NULL && o->auth_fd != 0)
+		return vm_cli_usage(&cli, err,
+		    "--auth-file and --auth-fd exclude each other");
+	if (o->verify != NULL &&
+	    vm_trust_parse_verify(o->verify, &fetch->verify, err) == -1)
+		return -1;
+	if (o->auth_file == NULL && o->auth_fd == 0)
+		return 0;
+	return vm_auth_read(o->auth_file, (int)o->auth_fd, secret,
+	    &fetch->access, err);
+}
+
 static int
 run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 {
 	VM_CLEAN_BUF struct vm_buf problems = { 0 };
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
-	const struct vm_image_options image = {
+	struct vm_buf secret VM_CLEAN(vm_auth_forget) = { 0 };
+	struct vm_image_options image = {
 		.fetch = {
 			.alias = o->alias,
-			.ca_file = o->cacert,
 			.max_bytes = o->max_size,
 			.lock_wait_ms = o->lock_timeout,
 			.stall_ms = o->stall_timeout,
 			.refresh = o->refresh,
 			.insecure = o->insecure,
 			.dry_run = o->values.dry_run,
+			.lock_file = o->lock,
+			.locked = o->locked,
 		},
 		.operands = o->values.operands,
 		.operand_count = o->values.operand_count,
@@ -104,6 +154,9 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.role_count = o->roles.count,
 		.image = o->image,
 		.checksum = o->checksum,
+		.checksums = o->checksums,
+		.signature = o->signature,
+		.keyring = o->keyring,
 		.all = o->all,
 		.pin = {
 			.pin = o->pin,
@@ -114,6 +167,8 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.problems = &problems,
 	};
 
+	if (prepare(o, &image.fetch, &secret, err) == -1)
+		return -1;
 	store = vm_store_open(o->values.root, !o->values.dry_run, err);
 	/* To a dry run, a store that is not there yet is an empty one. */
 	if (store == NULL &&

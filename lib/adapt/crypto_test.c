@@ -2,6 +2,7 @@
 
 #include "lib/adapt/crypto_hash.h"
 #include "lib/adapt/crypto_key.h"
+#include "lib/adapt/crypto_sign.h"
 #include "lib/base/fd.h"
 #include "lib/base/proc.h"
 #include "test/unit.h"
@@ -78,6 +79,77 @@ test_keys_differ(void **state)
 	assert_int_equal(-1, vm_key_make_ed25519("a\nb", a, private, &err));
 }
 
+static void
+decode_hex(const char *hex, unsigned char *out)
+{
+	for (; *hex != '\0'; hex += 2) {
+		const char pair[3] = { hex[0], hex[1], '\0' };
+
+		*out++ = (unsigned char)strtoul(pair, NULL, 16);
+	}
+}
+
+/* RFC 8032 section 7.1, test 2; one bit changed anywhere is another thing. */
+static void
+test_signature(void **state)
+{
+	unsigned char key[VM_SIGN_KEY], signature[VM_SIGN_BYTES];
+
+	(void)state;
+	decode_hex("3d4017c3e843895a92b70aa74d1b7ebc"
+		   "9c982ccf2ec4968cc0cd55f12af4660c",
+	    key);
+	decode_hex("92a009a9f0d4cab8720e820b5f642540"
+		   "a2b27b5416503f8fb3762223ebdb69da"
+		   "085ac1e43e15996e458f3613d0f11d8c"
+		   "387b2eaeb4302aeeb00d291612bb0c00",
+	    signature);
+	assert_true(vm_sign_is_good(key, signature, "\x72", 1));
+	assert_false(vm_sign_is_good(key, signature, "\x73", 1));
+	assert_false(vm_sign_is_good(key, signature, "\x72", 0));
+	signature[40] ^= 1;
+	assert_false(vm_sign_is_good(key, signature, "\x72", 1));
+	signature[40] ^= 1;
+	key[3] ^= 1;
+	assert_false(vm_sign_is_good(key, signature, "\x72", 1));
+}
+
+/* RFC 7693 appendix A. */
+static void
+test_blake2b(void **state)
+{
+	unsigned char digest[VM_SIGN_BLAKE2B], wanted[VM_SIGN_BLAKE2B];
+	struct vm_error err = { 0 };
+
+	(void)state;
+	decode_hex("ba80a53f981c4d0d6a2797b69f12f6e9"
+		   "4c212f14685ac4b74b12bb6fdbffa2d1"
+		   "7d87c5392aab792dc252d5de4533cc95"
+		   "18d38aa8dbf1925ab92386edd4009923",
+	    wanted);
+	assert_int_equal(0, vm_sign_blake2b("abc", 3, digest, &err));
+	assert_memory_equal(wanted, digest, sizeof(digest));
+}
+
+/* RFC 4648 section 10, and what is no base64. */
+static void
+test_base64(void **state)
+{
+	static const char *const bad[] = { "", "Zg", "Zg=", "Zm9v====", "Zm 9v",
+		"Zm9v\n", "Zm9\xff", "=m9v", "Zg==Zg==" };
+	unsigned char out[8];
+
+	(void)state;
+	assert_int_equal(1, vm_sign_decode("Zg==", 4, out, sizeof(out)));
+	assert_int_equal(2, vm_sign_decode("Zm8=", 4, out, sizeof(out)));
+	assert_int_equal(6, vm_sign_decode("Zm9vYmFy", 8, out, sizeof(out)));
+	assert_memory_equal("foobar", out, 6);
+	assert_int_equal(-1, vm_sign_decode("Zm9vYmFy", 8, out, 5));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(-1,
+		    vm_sign_decode(bad[i], strlen(bad[i]), out, sizeof(out)));
+}
+
 int
 main(void)
 {
@@ -85,6 +157,9 @@ main(void)
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_key_is_openssh),
 		cmocka_unit_test(test_keys_differ),
+		cmocka_unit_test(test_signature),
+		cmocka_unit_test(test_blake2b),
+		cmocka_unit_test(test_base64),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

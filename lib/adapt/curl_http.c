@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/adapt/curl_access.h"
+#include "lib/adapt/curl_failure.h"
 #include "lib/adapt/curl_url.h"
 #include "lib/base/clean.h"
 #include "lib/base/clock.h"
@@ -27,8 +29,10 @@ struct transfer {
 	char *shown; /* it as text */
 	char *user, *password;
 	struct curl_slist *headers;
+	struct vm_access_guard guard;
 	struct vm_http_reply reply;
 	uint64_t received; /* bytes delivered */
+	bool strange;	   /* redirected to a host that is not ours to trust */
 	bool begun;	   /* sink->begin was called */
 	bool answered;	   /* this response was looked at */
 	bool deliver;	   /* and its body is for the sink */
@@ -88,6 +92,7 @@ follow(struct transfer *t, struct vm_error *err)
 	    !vm_url_has_same(t->url, url, CURLUPART_SCHEME)) {
 		curl_free(VM_TAKE(t->user));
 		curl_free(VM_TAKE(t->password));
+		t->strange = true;
 	}
 	curl_url_cleanup(t->url);
 	t->url = VM_TAKE(url);
@@ -136,6 +141,10 @@ begin(struct transfer *t, struct vm_error *err)
 	copy_header(t, "ETag", t->reply.etag, sizeof(t->reply.etag));
 	copy_header(t, "Last-Modified", t->reply.modified,
 	    sizeof(t->reply.modified));
+	/* A query in it is often a signature that lets anybody in. */
+	if (strchr(t->shown, '?') == NULL &&
+	    strlen(t->shown) < sizeof(t->reply.url))
+		snprintf(t->reply.url, sizeof(t->reply.url), "%s", t->shown);
 	t->begun = true;
 	return t->sink->begin(t->sink->context, &t->reply, err);
 }
@@ -295,8 +304,9 @@ set_request(struct transfer *t, struct vm_error *err)
 	    (long)(((stall == 0 ? STALL_MS : stall) + 999) / 1000));
 	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER);
 	curl_easy_setopt(curl, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-	if (t->request->ca_file != NULL)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, t->request->ca_file);
+	if (t->request->access != NULL)
+		vm_access_apply(curl, t->request->access, !t->strange,
+		    &t->guard);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
@@ -305,58 +315,16 @@ set_request(struct transfer *t, struct vm_error *err)
 	return 0;
 }
 
-static const struct {
-	CURLcode curl;
-	enum vm_kind kind;
-	const char *code;
-} failures[] = {
-	{ CURLE_COULDNT_RESOLVE_HOST, VM_E_UNAVAILABLE, "resolve" },
-	{ CURLE_COULDNT_RESOLVE_PROXY, VM_E_UNAVAILABLE, "resolve" },
-	{ CURLE_COULDNT_CONNECT, VM_E_UNAVAILABLE, "connect" },
-	{ CURLE_OPERATION_TIMEDOUT, VM_E_UNAVAILABLE, "stalled" },
-	{ CURLE_PEER_FAILED_VERIFICATION, VM_E_DENIED, "tls" },
-	{ CURLE_SSL_CONNECT_ERROR, VM_E_DENIED, "tls" },
-	{ CURLE_SSL_CIPHER, VM_E_DENIED, "tls" },
-	{ CURLE_SSL_INVALIDCERTSTATUS, VM_E_DENIED, "tls" },
-	{ CURLE_SSL_CACERT_BADFILE, VM_E_NO_INPUT, "cacert" },
-	{ CURLE_URL_MALFORMAT, VM_E_USAGE, "bad_url" },
-	{ CURLE_UNSUPPORTED_PROTOCOL, VM_E_PROTOCOL, "http_reply" },
-	{ CURLE_WEIRD_SERVER_REPLY, VM_E_PROTOCOL, "http_reply" },
-	{ CURLE_OUT_OF_MEMORY, VM_E_SYSTEM, "no_memory" },
-	{ CURLE_OK, VM_E_UNAVAILABLE, "connection_lost" }, /* the rest */
-};
-
 static int
 fail_curl(const struct transfer *t, CURLcode code, struct vm_error *err)
 {
-	size_t i = 0;
-
 	if (vm_proc_check_stop(err) == -1)
 		return -1;
-	while (failures[i].curl != CURLE_OK && failures[i].curl != code)
-		i++;
-	return vm_error_set(err, failures[i].kind, failures[i].code, "%s: %s",
-	    t->shown, curl_easy_strerror(code));
-}
-
-static int
-fail_status(const struct transfer *t, long status, struct vm_error *err)
-{
-	if (status == 404 || status == 410)
-		return vm_error_set(err, VM_E_NO_INPUT, "not_found",
-		    "%s: HTTP %ld: there is no such file", t->shown, status);
-	if (status == 401 || status == 403 || status == 407)
-		return vm_error_set(err, VM_E_DENIED, "forbidden",
-		    "%s: HTTP %ld: the server does not let us", t->shown,
-		    status);
-	if (status == 416)
-		return vm_error_set(err, VM_E_UNAVAILABLE, "restart",
-		    "%s: HTTP %ld: the file has changed", t->shown, status);
-	if (status == 408 || status == 429 || status >= 500)
-		return vm_error_set(err, VM_E_UNAVAILABLE, "server_error",
-		    "%s: HTTP %ld", t->shown, status);
-	return vm_error_set(err, VM_E_PROTOCOL, "http_status",
-	    "%s: unexpected HTTP status %ld", t->shown, status);
+	if (code == CURLE_COULDNT_CONNECT && t->guard.refused[0] != '\0')
+		return vm_error_set(err, VM_E_DENIED, "private_address",
+		    "%s: its address %s is private", t->shown,
+		    t->guard.refused);
+	return vm_failure_of_code(code, t->shown, err);
 }
 
 /* 0 done, 1 redirected (and followed), -1 failed. */
@@ -390,7 +358,7 @@ request_once(struct transfer *t, struct vm_error *err)
 	if (status == 301 || status == 302 || status == 303 || status == 307 ||
 	    status == 308)
 		return follow(t, err) == -1 ? -1 : 1;
-	return fail_status(t, status, err);
+	return vm_failure_of_status(status, t->shown, err);
 }
 
 /* --- the whole ----------------------------------------------------------- */
@@ -480,21 +448,4 @@ vm_http_get(const struct vm_http_request *request,
 		*reply = t.reply;
 	release(&t);
 	return result;
-}
-
-char *
-vm_http_clean_url(const char *text, struct vm_error *err)
-{
-	CURLU *url VM_CLEAN_URL = vm_url_parse(text, NULL, NULL, err);
-	char *full VM_CLEAN_URL_TEXT = NULL;
-	char *copy;
-
-	if (url == NULL)
-		return NULL;
-	if (curl_url_get(url, CURLUPART_URL, &full, 0) != CURLUE_OK ||
-	    (copy = strdup(full)) == NULL) {
-		vm_error_nomem(err);
-		return NULL;
-	}
-	return copy;
 }

@@ -18,14 +18,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/error.h"
 
 #define VM_HTTP_TRIES 5
 #define VM_HTTP_UNKNOWN UINT64_MAX /* length */
 
+/*
+ * How to get at servers.  Certificate, token, user and password are for the
+ * host of the request's URL: no redirect takes them to another one.
+ */
+struct vm_http_access {
+	const char *ca_file;		  /* NULL: the system's */
+	const char *cert_file, *key_file; /* PEM, ours; NULL: none */
+	const char *token;		  /* bearer's (RFC 6750), or ... */
+	const char *user, *password;	  /* ... these; NULL: none */
+	bool no_private;		  /* public addresses only */
+};
+
 struct vm_http_request {
-	const char *url;	     /* may hold user:password@ */
-	const char *ca_file;	     /* NULL: the system's */
+	const char *url;		     /* may hold user:password@ */
+	const struct vm_http_access *access; /* NULL: nothing special */
 	uint64_t stall_ms;	     /* give up when nothing comes; 0: 30 s */
 	const char *etag, *modified; /* what we have; then 304 is possible */
 	bool pinned;		     /* a digest will tell: resume anyway */
@@ -36,6 +49,7 @@ struct vm_http_reply {
 	bool not_modified;	      /* 304: no data */
 	uint64_t length;	      /* bytes, or VM_HTTP_UNKNOWN */
 	char etag[256], modified[64]; /* "" when absent or too long */
+	char url[1024]; /* where redirects led, if it has no query */
 };
 
 /* begin is called once, before any data; -1 from either ends the transfer. */
@@ -49,8 +63,9 @@ struct vm_http_sink {
 
 /*
  * Do it.  VM_E_NO_INPUT "not_found" (404, 410); VM_E_DENIED "forbidden" (401,
- * 403, 407), "tls", "downgrade"; VM_E_PROTOCOL "redirect", "bad_range",
- * "http_status"; VM_E_UNAVAILABLE "resolve", "connect", "stalled",
+ * 403, 407), "tls", "certificate" (ours), "downgrade", "private_address";
+ * VM_E_PROTOCOL "redirect", "bad_range", "http_status"; VM_E_UNAVAILABLE
+ * "resolve", "connect", "stalled",
  * "server_error", "connection_lost", and "restart": the file is another one
  * now, or cannot be continued, and what was delivered is worthless.  Messages
  * show the URL without credentials.
@@ -65,5 +80,25 @@ int vm_http_get(const struct vm_http_request *request,
  * https.
  */
 char *vm_http_clean_url(const char *url, struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * The URL of another file beside this one: its last component replaced, no
+ * query; user and password stay.  The caller's.
+ */
+char *vm_http_beside(const char *url, const char *name, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/* The last component of its path, %XX decoded: the caller's. */
+char *vm_http_file_name(const char *url, struct vm_error *err) VM_MUST_CHECK;
+
+/* Scheme, host and port are the same (RFC 6454). */
+bool vm_http_is_same_origin(const char *a, const char *b);
+
+/*
+ * A small file as a whole; more than `max` bytes is VM_E_DATA "too_large".
+ * The rest as vm_http_get().
+ */
+int vm_http_read(const struct vm_http_request *request, size_t max,
+    struct vm_buf *buf, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

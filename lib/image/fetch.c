@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/progress.h"
+#include "lib/image/facts.h"
 #include "lib/image/flight.h"
 #include "lib/image/master.h"
 #include "lib/store/image.h"
@@ -17,7 +17,9 @@
 
 struct fetch {
 	struct vm_store *store;
-	const struct vm_source *source;
+	struct vm_source *source; /* pinned as soon as it is known how */
+	struct vm_trust trust;
+	struct vm_json *recalled; /* how its image was verified, or NULL */
 	const struct vm_fetch_options *options;
 	struct vm_flight flight;
 	char *alias;		       /* that it has or will have */
@@ -31,6 +33,7 @@ release(struct fetch *f)
 	vm_flight_end(&f->flight);
 	free(f->alias);
 	vm_json_free(f->facts);
+	vm_json_free(f->recalled);
 }
 
 static uint64_t
@@ -215,47 +218,6 @@ note_progress(void *context, uint64_t done, uint64_t total)
 	vm_flight_note(&f->flight, done, total);
 }
 
-static struct vm_json *
-describe(const struct fetch *f, const struct vm_master *master,
-    struct vm_error *err)
-{
-	struct vm_json *facts VM_CLEAN_JSON = vm_json_new_object();
-	const struct vm_stream_result *stream = &master->stream;
-	char now[VM_CLOCK_TEXT];
-
-	if (facts == NULL) {
-		vm_error_nomem(err);
-		return NULL;
-	}
-	if (vm_json_set_string(facts, "sha256", stream->sha256, err) == -1 ||
-	    (stream->sha512[0] != '\0' &&
-		vm_json_set_string(facts, "sha512", stream->sha512, err) ==
-		    -1) ||
-	    vm_json_set_string(facts, "format", master->format, err) == -1 ||
-	    vm_json_set_string(facts, "source", f->source->shown, err) == -1 ||
-	    vm_json_set_string(facts, "alias", f->alias, err) == -1 ||
-	    vm_json_set_string(facts, "fetched", vm_clock_format_now(now),
-		err) == -1 ||
-	    vm_json_set_int(facts, "published_size",
-		(int64_t)stream->size_bytes, err) == -1 ||
-	    vm_json_set_int(facts, "virtual_size",
-		(int64_t)master->virtual_size, err) == -1 ||
-	    vm_json_set_int(facts, "chunk_size", (int64_t)VM_IMAGE_CHUNK,
-		err) == -1)
-		return NULL;
-	if ((stream->reply.etag[0] != '\0' &&
-		vm_json_set_string(facts, "etag", stream->reply.etag, err) ==
-		    -1) ||
-	    (stream->reply.modified[0] != '\0' &&
-		vm_json_set_string(facts, "last_modified",
-		    stream->reply.modified, err) == -1) ||
-	    (stream->mtime_ns != 0 &&
-		vm_json_set_int(facts, "source_mtime_ns", stream->mtime_ns,
-		    err) == -1))
-		return NULL;
-	return VM_TAKE(facts);
-}
-
 /*
  * The same bytes may be there since before anybody asked for their sha512:
  * noted now, so that the next one who does needs no request.
@@ -278,12 +240,15 @@ static int
 publish(struct fetch *f, struct vm_publish *object,
     const struct vm_master *master, char *id, struct vm_error *err)
 {
-	struct vm_json *facts VM_CLEAN_JSON = describe(f, master, err);
+	struct vm_json *facts VM_CLEAN_JSON = vm_facts_describe(f->source,
+	    f->alias, master, err);
 
 	if (facts == NULL ||
 	    vm_image_publish(f->store, object, master->stream.sha256, facts,
 		err) == -1 ||
-	    note_sha512(f, master, err) == -1)
+	    note_sha512(f, master, err) == -1 ||
+	    vm_trust_note(f->store, master->stream.sha256, f->source, &f->trust,
+		err) == -1)
 		return -1;
 	memcpy(id, master->stream.sha256, VM_IMAGE_ID);
 	return 0;
@@ -302,7 +267,7 @@ download(struct fetch *f, char *id, struct vm_error *err)
 	};
 	struct vm_stream_options options = {
 		.source = f->source,
-		.ca_file = f->options->ca_file,
+		.access = &f->options->access,
 		.stall_ms = f->options->stall_ms,
 		.max_bytes = max_bytes(f),
 		.progress = note_progress,
@@ -353,19 +318,6 @@ download_again(struct fetch *f, char *id, struct vm_error *err)
 	return 0;
 }
 
-static int
-check_trust(const struct fetch *f, struct vm_error *err)
-{
-	if (f->options->insecure || f->source->digest[0] != '\0' ||
-	    !vm_source_is_plain(f->source))
-		return 0;
-	vm_error_set(err, VM_E_DENIED, "insecure",
-	    "plain http and no digest: anybody on the way could change it");
-	return vm_error_hint(err,
-	    "vmfetch --checksum sha256:HEX, or "
-	    "--insecure to trust the network");
-}
-
 /* Under the source's lock, unless it is there by now. */
 static int
 fetch_locked(struct fetch *f, char *id, struct vm_error *err)
@@ -406,8 +358,6 @@ fetch_absent(struct fetch *f, char *id, struct vm_error *err)
 
 	if (f->source->pull == VM_PULL_NEVER)
 		return refuse_pull(err);
-	if (check_trust(f, err) == -1)
-		return -1;
 	vm_progress_start(f->alias, 0, VM_PROGRESS_BYTES);
 	result = fetch_locked(f, id, err);
 	vm_progress_end();
@@ -428,7 +378,7 @@ expect(const struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
 	snprintf(fetched->alias.name, sizeof(fetched->alias.name), "%s",
 	    f->alias);
 	fetched->absent = true;
-	return check_trust(f, err);
+	return vm_trust_check_way(source, f->options, err);
 }
 
 /* A dry run without a store: nothing is there, so all would be fetched. */
@@ -444,17 +394,69 @@ expect_first(struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
 	return expect(f, fetched, err);
 }
 
+/* Is what the store has verified as asked for?  Else nothing is present. */
+static int
+find_verified(struct fetch *f, char *id, struct vm_error *err)
+{
+	struct vm_json *facts VM_CLEAN_JSON = NULL;
+	int present = find_present(f, id, err);
+
+	if (present != 1 || f->source->digest[0] != '\0')
+		return present;
+	facts = vm_image_load(f->store, id, err);
+	if (facts == NULL)
+		return -1;
+	if (vm_trust_is_met(f->source, f->options, facts))
+		return 1;
+	if (f->source->pull != VM_PULL_NEVER)
+		return 0;
+	return vm_error_set(err, VM_E_DENIED, "unverified",
+	    "in the store, but not verified so, and pull is never");
+}
+
+/* Find the digest out: then it may be there after all. */
+static int
+pin(struct fetch *f, char *id, struct vm_error *err)
+{
+	int present;
+
+	vm_trust_recall(f->recalled, f->options, f->source);
+	if (vm_trust_check(f->source, f->options, err) == -1)
+		return -1;
+	if (f->source->pull == VM_PULL_NEVER)
+		return 0;
+	if (vm_trust_check_way(f->source, f->options, err) == -1)
+		return -1;
+	if (f->source->digest[0] != '\0')
+		snprintf(f->trust.by, sizeof(f->trust.by), "digest");
+	if (f->options->dry_run || f->source->digest[0] != '\0')
+		return 0;
+	if (vm_trust_pin(f->source, f->options, &f->trust, err) == -1)
+		return -1;
+	present = f->source->digest[0] == '\0' ? 0 : find_present(f, id, err);
+	if (present == 1 &&
+	    vm_trust_note(f->store, id, f->source, &f->trust, err) == -1)
+		return -1;
+	return present;
+}
+
 static int
 fetch(struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
 {
 	char id[VM_IMAGE_ID + 8] = "";
 	int present;
 
+	if (vm_trust_check(f->source, f->options, err) == -1)
+		return -1;
 	if (f->store == NULL)
 		return expect_first(f, fetched, err);
 	if (find_alias(f, err) == -1 || find_current(f, err) == -1)
 		return -1;
-	present = find_present(f, id, err);
+	present = find_verified(f, id, err);
+	if (present == 0) {
+		f->recalled = vm_json_copy(vm_json_get(f->facts, "trust"));
+		present = pin(f, id, err);
+	}
 	if (present == -1)
 		return -1;
 	if (present == 0 && f->options->dry_run)
@@ -469,8 +471,9 @@ vm_fetch_source(struct vm_store *store, const struct vm_source *source,
     const struct vm_fetch_options *options, struct vm_fetched *fetched,
     struct vm_error *err)
 {
+	struct vm_source pinned = *source; /* its strings are the caller's */
 	struct fetch f VM_CLEAN(release) = { .store = store,
-		.source = source,
+		.source = &pinned,
 		.options = options,
 		.flight.lock_fd = -1 };
 	struct vm_fetched made = { 0 };

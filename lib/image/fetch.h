@@ -13,7 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/adapt/curl_http.h"
 #include "lib/image/source.h"
+#include "lib/image/trust.h"
 #include "lib/store/alias.h"
 #include "lib/store/store.h"
 
@@ -21,12 +23,15 @@
 
 struct vm_fetch_options {
 	const char *alias; /* -a; NULL: the source's own */
-	const char *ca_file;
+	struct vm_http_access access;
+	enum vm_verify verify;
 	uint64_t max_bytes;    /* virtual; 0: VM_FETCH_MAX_BYTES */
 	uint64_t lock_wait_ms; /* for another's download */
 	uint64_t stall_ms;     /* 0: 30 s */
 	bool refresh;	       /* ask the origin again */
 	bool insecure;	       /* http without a digest is fine */
+	const char *lock_file; /* --lock, or NULL */
+	bool locked;	       /* only what stands in it */
 	bool dry_run;
 };
 

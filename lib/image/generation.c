@@ -32,6 +32,9 @@ ask_origin(struct vm_store *store, const struct vm_source *source,
 	memcpy(asked.digest, source->digest, sizeof(asked.digest));
 	asked.digest_type = source->digest_type;
 	asked.pull = source->pull;
+	if (vm_source_set_trust(&asked, NULL, source->checksums,
+		source->signature, source->keyring, err) == -1)
+		return -1;
 	if (how.alias == NULL)
 		how.alias = alias->name;
 	return vm_fetch_source(store, &asked, &how, fetched, err);
@@ -94,10 +97,18 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 	if (facts == NULL && source->pull != VM_PULL_NEVER &&
 	    (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA))
 		ask = true;
+	if (facts != NULL && source->digest[0] == '\0' &&
+	    !vm_trust_is_met(source, options, facts))
+		ask = true;
 	/* What came from stdin cannot be asked for again. */
 	if (ask && origin != NULL && strcmp(origin, "stdin") != 0)
 		return ask_origin(store, source, options, &alias, origin,
 		    fetched, err);
+	if (facts != NULL && source->digest[0] == '\0' &&
+	    !vm_trust_is_met(source, options, facts))
+		return vm_error_set(err, VM_E_DENIED, "unverified",
+		    "%s: not verified so, and its origin cannot be asked",
+		    source->shown);
 	if (facts != NULL)
 		return use_stored(store, source, options, &alias, origin, facts,
 		    fetched, err);

@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/proc.h"
 #include "lib/image/generation.h"
+#include "lib/image/lockfile.h"
 #include "lib/image/uploads.h"
 #include "lib/record/input.h"
 #include "lib/record/manifest.h"
@@ -26,6 +27,8 @@ fetch(const struct run *run, const struct vm_source *source,
 {
 	const struct vm_fetch_options *how = &run->options->fetch;
 
+	if (how->locked)
+		return vm_lockfile_fetch(run->store, source, how, fetched, err);
 	if (run->store == NULL && source->kind == VM_SOURCE_STORE) {
 		vm_error_set(err, VM_E_NO_INPUT, "alias_not_found",
 		    "%s: no such alias", source->shown);
@@ -35,6 +38,21 @@ fetch(const struct run *run, const struct vm_source *source,
 	return source->kind == VM_SOURCE_STORE ?
 	    vm_generation_use(run->store, source, how, fetched, err) :
 	    vm_fetch_source(run->store, source, how, fetched, err);
+}
+
+/* --lock: write down what it was. */
+static int
+note(const struct run *run, const struct vm_fetched *fetched,
+    struct vm_error *err)
+{
+	const struct vm_fetch_options *how = &run->options->fetch;
+
+	if (how->lock_file == NULL || how->locked || how->dry_run)
+		return 0;
+	if (fetched->alias.name[0] == '\0')
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "%s: --lock needs an alias, not an id", fetched->alias.id);
+	return vm_lockfile_note(run->store, how->lock_file, fetched, err);
 }
 
 static int
@@ -93,7 +111,8 @@ fetch_record(const struct run *run, const struct vm_source *source,
 	uint64_t start = vm_clock_ms();
 
 	if (fetch(run, source, &fetched, &failure) == -1 ||
-	    pin(run, &fetched, &failure) == -1)
+	    pin(run, &fetched, &failure) == -1 ||
+	    note(run, &fetched, &failure) == -1)
 		return vm_record_fail(record, TOOL, &failure, err);
 	if (fill(record, &fetched, vm_clock_ms() - start, err) == -1)
 		return -1;
@@ -123,7 +142,10 @@ run_source(const struct run *run, const char *text, bool is_file,
 		return -1;
 	if ((vm_source_parse(text, NULL, &source, &failure) == -1 ||
 			(checksum != NULL &&
-			    vm_source_pin(&source, checksum, &failure) == -1) ?
+			    vm_source_pin(&source, checksum, &failure) == -1) ||
+			vm_source_set_trust(&source, NULL,
+			    run->options->checksums, run->options->signature,
+			    run->options->keyring, &failure) == -1 ?
 		    vm_record_fail(record, TOOL, &failure, err) :
 		    fetch_record(run, &source, record, err)) == -1)
 		return -1;
@@ -274,6 +296,18 @@ refuse(struct vm_error *err, const char *why)
 	return vm_error_hint(err, TOOL " --help");
 }
 
+/* Is there an option that says something about one source? */
+static bool
+is_for_one(const struct vm_image_options *options)
+{
+	const struct vm_http_access *access = &options->fetch.access;
+
+	return options->fetch.alias != NULL || options->checksum != NULL ||
+	    options->checksums != NULL || options->signature != NULL ||
+	    options->keyring != NULL || access->token != NULL ||
+	    access->user != NULL || access->cert_file != NULL;
+}
+
 /* Does what was asked for make sense together? */
 static int
 check(const struct vm_image_options *options, struct vm_error *err)
@@ -296,9 +330,14 @@ check(const struct vm_image_options *options, struct vm_error *err)
 		    "--unpin goes with neither --pin nor --lease");
 	if (options->role_count > 0 && !manifest)
 		return refuse(err, "--role goes with a manifest");
-	if ((options->fetch.alias != NULL || options->checksum != NULL) &&
-	    (sources != 1 || manifest))
-		return refuse(err, "-a and --checksum go with one source");
+	if (is_for_one(options) && (sources != 1 || manifest))
+		return refuse(err,
+		    "-a, --checksum, --checksums, --signature, --keyring, "
+		    "--cert and --auth-file go with one source");
+	if (options->fetch.locked && options->fetch.lock_file == NULL)
+		return refuse(err, "--locked goes with --lock FILE");
+	if (options->fetch.locked && options->fetch.refresh)
+		return refuse(err, "--locked and --refresh exclude each other");
 	return 0;
 }
 

@@ -20,9 +20,10 @@ struct vm_image_options {
 	const char *manifest; /* -f FILE, or NULL */
 	char **roles;	      /* --role; none: all */
 	size_t role_count;
-	const char *image;	  /* --image FILE, or NULL */
-	const char *checksum;	  /* of the one source, or NULL */
-	bool all;		  /* --refresh --all */
+	const char *image;    /* --image FILE, or NULL */
+	const char *checksum; /* of the one source, or NULL */
+	const char *checksums, *signature, *keyring; /* the same */
+	bool all;				     /* --refresh --all */
 	struct vm_pin_change pin; /* --pin, --unpin, --lease */
 	struct vm_buf *problems;  /* the manifest's, one a line */
 };

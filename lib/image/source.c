@@ -240,7 +240,11 @@ vm_source_parse_role(const struct vm_json *role, const char *directory,
 		return vm_error_set(err, VM_E_DATA, "bad_spec",
 		    "the role has no image.source");
 	if (vm_source_parse(text, directory, &made, err) == -1 ||
-	    (checksum != NULL && vm_source_pin(&made, checksum, err) == -1))
+	    (checksum != NULL && vm_source_pin(&made, checksum, err) == -1) ||
+	    vm_source_set_trust(&made, directory,
+		vm_json_string(role, "image.checksums", NULL),
+		vm_json_string(role, "image.signature", NULL),
+		vm_json_string(role, "image.keyring", NULL), err) == -1)
 		return -1;
 	made.pull = strcmp(pull, "always") == 0 ? VM_PULL_ALWAYS :
 	    strcmp(pull, "never") == 0		? VM_PULL_NEVER :
@@ -269,6 +273,39 @@ vm_source_pin(struct vm_source *source, const char *checksum,
 	return 0;
 }
 
+/* A URL or "auto" as it is; a path from the directory, absolute. */
+static int
+set_place(char **place, const char *directory, const char *text,
+    struct vm_error *err)
+{
+	char *here VM_CLEAN_FREE = NULL;
+	bool relative = text != NULL && text[0] != '/' &&
+	    strstr(text, "://") == NULL && strcmp(text, "auto") != 0;
+
+	if (text == NULL)
+		return 0;
+	if (relative && directory == NULL) {
+		directory = here = realpath(".", NULL);
+		if (here == NULL)
+			return vm_error_errno(err, errno, "%s", text);
+	}
+	free(*place);
+	*place = relative ? vm_buf_printf(err, "%s/%s", directory, text) :
+			    vm_buf_printf(err, "%s", text);
+	return *place == NULL ? -1 : 0;
+}
+
+int
+vm_source_set_trust(struct vm_source *source, const char *directory,
+    const char *checksums, const char *signature, const char *keyring,
+    struct vm_error *err)
+{
+	if (set_place(&source->checksums, directory, checksums, err) == -1 ||
+	    set_place(&source->signature, directory, signature, err) == -1)
+		return -1;
+	return set_place(&source->keyring, directory, keyring, err);
+}
+
 bool
 vm_source_is_plain(const struct vm_source *source)
 {
@@ -281,5 +318,8 @@ vm_source_release(struct vm_source *source)
 {
 	free(source->location);
 	free(source->shown);
+	free(source->checksums);
+	free(source->signature);
+	free(source->keyring);
 	*source = (struct vm_source){ 0 };
 }

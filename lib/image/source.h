@@ -26,8 +26,11 @@ enum vm_pull { VM_PULL_MISSING, VM_PULL_ALWAYS, VM_PULL_NEVER };
 
 struct vm_source {
 	enum vm_source_kind kind;
-	char *location; /* may hold a password */
-	char *shown;	/* fit for messages and the store */
+	char *location;	 /* may hold a password */
+	char *shown;	 /* fit for messages and the store */
+	char *checksums; /* URL, path or "auto"; NULL: as trust.h says */
+	char *signature; /* of these: URL or path, or NULL */
+	char *keyring;	 /* path, or NULL */
 	enum vm_hash_type digest_type;
 	char digest[VM_HASH_MAX_HEX]; /* lower case; "" when not pinned */
 	enum vm_pull pull;
@@ -41,12 +44,21 @@ struct vm_source {
 int vm_source_parse(const char *text, const char *directory,
     struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
 
-/* The same from a role's "image": {"source","checksum","pull"}. */
+/* The same from a role's "image": {"source","checksum","checksums",
+ * "signature","keyring","pull"}. */
 int vm_source_parse_role(const struct vm_json *role, const char *directory,
     struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
 
 /* "sha256:HEX" or "sha512:HEX" (no upper case); VM_E_USAGE "bad_digest". */
 int vm_source_pin(struct vm_source *source, const char *checksum,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * Say how it shall be verified (each may be NULL: unchanged); relative paths
+ * are meant from `directory` (NULL: the working directory).
+ */
+int vm_source_set_trust(struct vm_source *source, const char *directory,
+    const char *checksums, const char *signature, const char *keyring,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* Sent in the clear, so that only a digest can make it trustworthy. */

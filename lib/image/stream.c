@@ -161,7 +161,7 @@ read_http(struct vm_stream *s, struct vm_error *err)
 	const struct vm_stream_options *options = &s->options;
 	const struct vm_http_request request = {
 		.url = options->source->location,
-		.ca_file = options->ca_file,
+		.access = options->access,
 		.stall_ms = options->stall_ms,
 		.etag = options->etag,
 		.modified = options->modified,
@@ -417,9 +417,12 @@ check_digest(const struct vm_stream *s, struct vm_error *err)
 
 	if (!vm_stream_is_pinned(s) || strcmp(source->digest, got) == 0)
 		return 0;
-	return vm_error_set(err, VM_E_DATA, "digest_mismatch",
-	    "it is not what was asked for: %s is %s, expected %s", name, got,
-	    source->digest);
+	vm_error_set(err, VM_E_DATA, "digest_mismatch",
+	    "it is not what was asked for: %s is %s, expected %s; do not use "
+	    "it: changed on the way, half replaced at its origin, or the "
+	    "digest is of another version",
+	    name, got, source->digest);
+	return vm_error_hint(err, "vmfetch again, with the publisher's digest");
 }
 
 int

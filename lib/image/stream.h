@@ -22,7 +22,7 @@
 
 struct vm_stream_options {
 	const struct vm_source *source;
-	const char *ca_file;
+	const struct vm_http_access *access;
 	uint64_t stall_ms;
 	const char *etag, *modified; /* of what we have, or NULL */
 	uint64_t max_bytes;	     /* more is VM_E_DATA "too_large" */

@@ -26,6 +26,20 @@ static const struct vm_schema checksum = {
 	.pattern = "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$",
 };
 
+static const struct vm_schema checksums = {
+	.kind = VM_SCHEMA_TEXT,
+	.what = "auto, a path or a URL",
+	.pattern = "^[^\r\n]+$",
+	.max = 4095,
+};
+
+static const struct vm_schema place = {
+	.kind = VM_SCHEMA_TEXT,
+	.what = "a path or a URL",
+	.pattern = "^[^\r\n]+$",
+	.max = 4095,
+};
+
 static const char *const pull_words[] = { "missing", "always", "never", NULL };
 
 static const struct vm_schema pull = {
@@ -37,12 +51,17 @@ static const struct vm_schema pull = {
 static const struct vm_schema_field image_fields[] = {
 	{ "source", &source, REQUIRED, NULL,
 	    "where the image comes from: an alias, a path or a URL" },
-	{ "checksum", &checksum, 0, NULL, "digest of the file as published" },
+	{ "checksum", &checksum, CHOICE, NULL,
+	    "digest of the file as published" },
+	{ "checksums", &checksums, CHOICE, NULL,
+	    "its publisher's file of checksums: a URL, a path or auto" },
+	{ "signature", &place, 0, "keyring",
+	    "a detached signature of that file: a URL or a path" },
+	{ "keyring", &place, 0, NULL,
+	    "the keys that may have signed that file: a path" },
 	{ "pull", &pull, 0, NULL,
 	    "when to ask the origin again: missing (the default), always, "
 	    "never" },
-	{ "checksums", NULL, LATER, NULL, "a file of digests" },
-	{ "signature", NULL, LATER, NULL, "a signature" },
 	{ "mirrors", NULL, LATER, NULL, "further sources" }, { 0 }
 };
 

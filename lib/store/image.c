@@ -118,6 +118,13 @@ vm_image_set_layout(struct vm_store *store, const char *id,
 }
 
 int
+vm_image_set_trust(struct vm_store *store, const char *id,
+    const struct vm_json *trust, struct vm_error *err)
+{
+	return set_member(store, id, "trust", vm_json_copy(trust), err);
+}
+
+int
 vm_image_set_sha512(struct vm_store *store, const char *id, const char *hex,
     struct vm_error *err)
 {

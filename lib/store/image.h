@@ -32,6 +32,10 @@ struct vm_json *vm_image_load(struct vm_store *store, const char *id,
 int vm_image_set_layout(struct vm_store *store, const char *id,
     const struct vm_json *layout, struct vm_error *err) VM_MUST_CHECK;
 
+/* Note how it was verified (image/trust.h): "trust" in image.json. */
+int vm_image_set_trust(struct vm_store *store, const char *id,
+    const struct vm_json *trust, struct vm_error *err) VM_MUST_CHECK;
+
 /* Note that the file as published has this sha512 as well. */
 int vm_image_set_sha512(struct vm_store *store, const char *id, const char *hex,
     struct vm_error *err) VM_MUST_CHECK;

@@ -118,6 +118,14 @@ int vm_publish_file(struct vm_store *store, int dirfd, const char *name,
     mode_t mode, const void *data, size_t len, bool replace,
     struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * The same, replacing, in a directory that is not the store's and may be on
+ * another file system; killed half-way it can leave .<random> there.
+ */
+int vm_publish_file_outside(struct vm_store *store, int dirfd, const char *name,
+    mode_t mode, const void *data, size_t len, struct vm_error *err)
+    VM_MUST_CHECK;
+
 /* A nameless file in dir's file system to be written at leisure ... */
 int vm_publish_tmpfile(struct vm_store *store, enum vm_store_dir dir,
     struct vm_error *err) VM_MUST_CHECK;

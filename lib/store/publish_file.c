@@ -117,6 +117,30 @@ vm_publish_file(struct vm_store *store, int dirfd, const char *name,
 }
 
 int
+vm_publish_file_outside(struct vm_store *store, int dirfd, const char *name,
+    mode_t mode, const void *data, size_t len, struct vm_error *err)
+{
+	VM_CLEAN_FD int fd = open_nameless(store, dirfd, err);
+	char temporary[VM_PUBLISH_NAME + 1] = ".";
+
+	if (fd == -1)
+		return vm_error_wrap(err, "%s", name);
+	if (vm_durable_write(store->durable, fd, data, len) == -1)
+		return vm_error_errno(err, errno, "%s", name);
+	if (seal(store, fd, mode, name, err) == -1 ||
+	    vm_publish_make_name(temporary + 1, err) == -1 ||
+	    link_new(store, fd, dirfd, temporary, err) == -1)
+		return -1;
+	if (vm_durable_rename(store->durable, dirfd, temporary, dirfd, name,
+		0) == -1) {
+		vm_error_errno(err, errno, "%s", name);
+		unlinkat(dirfd, temporary, 0);
+		return -1;
+	}
+	return settle(store, dirfd, name, true, err);
+}
+
+int
 vm_publish_tmpfile(struct vm_store *store, enum vm_store_dir dir,
     struct vm_error *err)
 {

@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2154 # set by common.bash and bats
 
 load ../lib/common
+load ../lib/tls
 
 setup()
 {
@@ -96,25 +97,6 @@ is_master()
 	is_master "$(sha web/box.qcow2)" box.raw
 }
 
-# A CA of our own, a certificate for NAME by it, and an nginx on $tls.
-serve_tls()
-{
-	local port
-
-	port=$(free_port)
-	tls=https://127.0.0.1:$port
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-	    -keyout ca.key -out ca.pem -subj /CN=ca -days 2 2>/dev/null
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-	    -keyout tls.key -out tls.csr -subj "/CN=$1" 2>/dev/null
-	openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -days 2 \
-	    -extfile <(echo "subjectAltName=$1") -out tls.pem 2>/dev/null
-	serve "$PWD/web" "listen 127.0.0.1:$port ssl;
-	    ssl_certificate $PWD/tls.pem; ssl_certificate_key $PWD/tls.key;
-	    location /down { return 302 http://127.0.0.1/box.qcow2; }
-	    ssl_protocols ${2:-TLSv1.2 TLSv1.3};"
-}
-
 @test "https: a CA that is given, never one that is not, never down to http" {
 	requires openssl
 	serve_tls IP:127.0.0.1
@@ -134,6 +116,7 @@ serve_tls()
 	serve_tls DNS:other.example
 	status_is 77 vmfetch --cacert ca.pem "$tls/box.qcow2"
 	stop_servers
+	rm tls.pem
 	serve_tls IP:127.0.0.1 TLSv1.1
 	status_is 77 vmfetch --cacert ca.pem "$tls/box.qcow2"
 	no_litter
