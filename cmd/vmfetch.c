@@ -15,9 +15,9 @@ struct opts {
 	const char *checksums, *signature, *keyring, *verify, *lock;
 	const char *cert, *key, *auth_file;
 	struct vm_cli_list roles;
-	uint64_t max_size, lock_timeout, stall_timeout, auth_fd;
+	uint64_t max_size, lock_timeout, stall_timeout, limit_rate, auth_fd;
 	uint64_t lease; /* UINT64_MAX: none */
-	bool refresh, all, insecure, locked, no_private;
+	bool refresh, all, insecure, locked, no_private, no_part;
 	bool pin, unpin;
 };
 
@@ -76,6 +76,10 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_DURATION, AT(lock_timeout), 0, 0, NULL },
 	{ 0, "stall-timeout", "TIME", "give up when nothing comes (30s)",
 	    VM_CLI_DURATION, AT(stall_timeout), 0, 0, NULL },
+	{ 0, "limit-rate", "RATE", "at most so many bytes a second",
+	    VM_CLI_SIZE, AT(limit_rate), 0, 0, NULL },
+	{ 0, "no-part", NULL, "keep nothing of a transfer that breaks off",
+	    VM_CLI_FLAG, AT(no_part), 0, 0, NULL },
 	{ 0 },
 };
 
@@ -141,6 +145,8 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 			.max_bytes = o->max_size,
 			.lock_wait_ms = o->lock_timeout,
 			.stall_ms = o->stall_timeout,
+			.max_rate = o->limit_rate,
+			.no_part = o->no_part,
 			.refresh = o->refresh,
 			.insecure = o->insecure,
 			.dry_run = o->values.dry_run,

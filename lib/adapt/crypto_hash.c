@@ -70,6 +70,22 @@ vm_hash_finish(struct vm_hash *hash, char hex[VM_HASH_MAX_HEX],
 	return start(hash, err);
 }
 
+int
+vm_hash_peek(const struct vm_hash *hash, char hex[VM_HASH_MAX_HEX],
+    struct vm_error *err)
+{
+	struct vm_hash copy = { EVP_MD_CTX_new(), hash->type };
+	int result = -1;
+
+	if (copy.context == NULL ||
+	    EVP_MD_CTX_copy_ex(copy.context, hash->context) != 1)
+		vm_error_nomem(err);
+	else
+		result = vm_hash_finish(&copy, hex, err);
+	EVP_MD_CTX_free(copy.context);
+	return result;
+}
+
 void
 vm_hash_free(struct vm_hash *hash)
 {

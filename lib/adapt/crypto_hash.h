@@ -25,6 +25,9 @@ int vm_hash_add(struct vm_hash *hash, const void *data, size_t len,
 /* Lower-case hex of all that was added; the hash starts anew. */
 int vm_hash_finish(struct vm_hash *hash, char hex[VM_HASH_MAX_HEX],
     struct vm_error *err) VM_MUST_CHECK;
+/* The same of what was added so far, and more may be added. */
+int vm_hash_peek(const struct vm_hash *hash, char hex[VM_HASH_MAX_HEX],
+    struct vm_error *err) VM_MUST_CHECK;
 void vm_hash_free(struct vm_hash *hash);
 void vm_hash_clean(struct vm_hash **hash);
 #define VM_CLEAN_HASH VM_CLEAN(vm_hash_clean)

@@ -31,7 +31,7 @@ struct transfer {
 	struct curl_slist *headers;
 	struct vm_access_guard guard;
 	struct vm_http_reply reply;
-	uint64_t received; /* bytes delivered */
+	uint64_t received; /* the file's bytes before the next one */
 	bool strange;	   /* redirected to a host that is not ours to trust */
 	bool begun;	   /* sink->begin was called */
 	bool answered;	   /* this response was looked at */
@@ -137,7 +137,9 @@ begin(struct transfer *t, struct vm_error *err)
 	curl_off_t length = -1;
 
 	curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-	t->reply.length = length < 0 ? VM_HTTP_UNKNOWN : (uint64_t)length;
+	if (get_status(t) != 206) /* else check_range() knows it */
+		t->reply.length = length < 0 ? VM_HTTP_UNKNOWN :
+					       (uint64_t)length;
 	copy_header(t, "ETag", t->reply.etag, sizeof(t->reply.etag));
 	copy_header(t, "Last-Modified", t->reply.modified,
 	    sizeof(t->reply.modified));
@@ -147,6 +149,20 @@ begin(struct transfer *t, struct vm_error *err)
 		snprintf(t->reply.url, sizeof(t->reply.url), "%s", t->shown);
 	t->begun = true;
 	return t->sink->begin(t->sink->context, &t->reply, err);
+}
+
+static int
+fail_restart(const struct transfer *t, struct vm_error *err)
+{
+	return vm_error_set(err, VM_E_UNAVAILABLE, "restart",
+	    "%s: the file has changed, or cannot be continued", t->shown);
+}
+
+/* Is not the whole file asked for? */
+static bool
+is_part(const struct transfer *t)
+{
+	return t->received > 0 || t->request->end > 0;
 }
 
 /* "bytes FIRST-LAST/TOTAL" (RFC 9110 section 14.4). */
@@ -171,21 +187,27 @@ parse_range(const char *text, uint64_t *first, uint64_t *last, uint64_t *total)
 	return true;
 }
 
-/* A 206 must go on exactly where we stopped, in a file of the same length. */
+/* A 206 must go on exactly where we stopped, in the same file. */
 static int
-check_range(const struct transfer *t, struct vm_error *err)
+check_range(struct transfer *t, struct vm_error *err)
 {
 	uint64_t first, last, total;
-	char range[128];
+	char range[128], etag[sizeof(t->reply.etag)];
 
+	copy_header(t, "ETag", etag, sizeof(etag));
+	if (t->reply.etag[0] != '\0' && etag[0] != '\0' &&
+	    strcmp(t->reply.etag, etag) != 0)
+		return fail_restart(t, err);
 	copy_header(t, "Content-Range", range, sizeof(range));
-	if (parse_range(range, &first, &last, &total) && first == t->received &&
-	    first <= last && last < total &&
-	    (t->reply.length == VM_HTTP_UNKNOWN || t->reply.length == total))
-		return 0;
-	return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
-	    "%s: asked to go on at byte %llu, the server answered \"%s\"",
-	    t->shown, (unsigned long long)t->received, range);
+	if (!parse_range(range, &first, &last, &total) ||
+	    first != t->received || first > last || last >= total ||
+	    (t->reply.length != VM_HTTP_UNKNOWN && t->reply.length != total))
+		return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
+		    "%s: asked to go on at byte %llu, the server answered "
+		    "\"%s\"",
+		    t->shown, (unsigned long long)t->received, range);
+	t->reply.length = total;
+	return 0;
 }
 
 /* The headers are there: is the body for the sink? */
@@ -198,15 +220,13 @@ answer(struct transfer *t, struct vm_error *err)
 	t->deliver = false;
 	if (status != 200 && status != 206)
 		return 0;
-	if (t->received > 0 && status == 200)
-		return vm_error_set(err, VM_E_UNAVAILABLE, "restart",
-		    "%s: the file has changed, or cannot be continued",
-		    t->shown);
-	if (status == 206 && (t->received == 0 || check_range(t, err) == -1))
-		return t->received > 0 ?
-		    -1 :
-		    vm_error_set(err, VM_E_PROTOCOL, "bad_range",
-			"%s: a part, though all was asked for", t->shown);
+	if (is_part(t) && status == 200)
+		return fail_restart(t, err);
+	if (status == 206 && !is_part(t))
+		return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
+		    "%s: a part, though all was asked for", t->shown);
+	if (status == 206 && check_range(t, err) == -1)
+		return -1;
 	t->deliver = true;
 	return t->begun ? 0 : begin(t, err);
 }
@@ -221,6 +241,11 @@ on_data(char *data, size_t size, size_t count, void *arg)
 		return CURL_WRITEFUNC_ERROR;
 	if (!t->deliver)
 		return len;
+	if (t->request->end > 0 && len > t->request->end - t->received) {
+		vm_error_set(&t->error, VM_E_PROTOCOL, "bad_range",
+		    "%s: more than was asked for", t->shown);
+		return CURL_WRITEFUNC_ERROR;
+	}
 	if (t->sink->data(t->sink->context, data, len, &t->error) == -1)
 		return CURL_WRITEFUNC_ERROR;
 	t->received += len;
@@ -265,12 +290,16 @@ add_header(struct transfer *t, const char *name, const char *value,
 static int
 set_headers(struct transfer *t, struct vm_error *err)
 {
-	char range[32];
+	char range[64];
 
 	curl_slist_free_all(VM_TAKE(t->headers));
-	if (t->received > 0) {
+	if (is_part(t)) {
 		snprintf(range, sizeof(range), "bytes=%llu-",
 		    (unsigned long long)t->received);
+		if (t->request->end > 0)
+			snprintf(range + strlen(range),
+			    sizeof(range) - strlen(range), "%llu",
+			    (unsigned long long)t->request->end - 1);
 		if (add_header(t, "Range", range, err) == -1)
 			return -1;
 		if (strncmp(t->reply.etag, "W/", 2) == 0)
@@ -327,7 +356,16 @@ fail_curl(const struct transfer *t, CURLcode code, struct vm_error *err)
 	return vm_failure_of_code(code, t->shown, err);
 }
 
-/* 0 done, 1 redirected (and followed), -1 failed. */
+/* A server may give less than the range that it was asked for. */
+static bool
+is_complete(const struct transfer *t)
+{
+	uint64_t end = t->request->end > 0 ? t->request->end : t->reply.length;
+
+	return end == VM_HTTP_UNKNOWN || t->received >= end;
+}
+
+/* 0 done, 1 to be asked again at once (redirected, incomplete), -1 failed. */
 static int
 request_once(struct transfer *t, struct vm_error *err)
 {
@@ -349,7 +387,7 @@ request_once(struct transfer *t, struct vm_error *err)
 	if (code != CURLE_OK)
 		return fail_curl(t, code, err);
 	if (t->deliver)
-		return 0;
+		return is_complete(t) ? 0 : 1;
 	if (status == 304 && t->received == 0 &&
 	    (t->request->etag != NULL || t->request->modified != NULL)) {
 		t->reply.not_modified = true;
@@ -371,7 +409,7 @@ is_worth_another(const struct transfer *t, const struct vm_error *err)
 	if (strcmp(err->code, "server_error") == 0)
 		return true;
 	return strcmp(err->code, "connection_lost") == 0 &&
-	    (t->received == 0 || can_resume(t));
+	    (!is_part(t) || can_resume(t));
 }
 
 /* Wait before the next attempt, as long as the server asks for. */
@@ -436,7 +474,12 @@ vm_http_get(const struct vm_http_request *request,
 	int result = -1;
 
 	pthread_once(&once, start_curl);
-	t.reply.length = VM_HTTP_UNKNOWN;
+	t.received = request->offset;
+	t.reply.length = request->length != 0 ? request->length :
+						VM_HTTP_UNKNOWN;
+	if (request->if_range != NULL)
+		snprintf(t.reply.etag, sizeof(t.reply.etag), "%s",
+		    request->if_range);
 	t.curl = curl_easy_init();
 	if (t.curl == NULL)
 		vm_error_nomem(err);

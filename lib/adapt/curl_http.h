@@ -42,6 +42,10 @@ struct vm_http_request {
 	uint64_t stall_ms;	     /* give up when nothing comes; 0: 30 s */
 	const char *etag, *modified; /* what we have; then 304 is possible */
 	bool pinned;		     /* a digest will tell: resume anyway */
+	uint64_t offset;	     /* the first byte wanted */
+	uint64_t end;		     /* and the one after the last; 0: all */
+	uint64_t length;	     /* the file has, as we know; 0: unknown */
+	const char *if_range;	     /* the strong ETag it had, or NULL */
 	const atomic_bool *stop;     /* set by another thread to end it */
 };
 
@@ -62,10 +66,11 @@ struct vm_http_sink {
 };
 
 /*
- * Do it.  VM_E_NO_INPUT "not_found" (404, 410); VM_E_DENIED "forbidden" (401,
- * 403, 407), "tls", "certificate" (ours), "downgrade", "private_address";
- * VM_E_PROTOCOL "redirect", "bad_range", "http_status"; VM_E_UNAVAILABLE
- * "resolve", "connect", "stalled",
+ * Do it; with offset or end only that part, from a server that knows ranges
+ * and has the same file still (else "restart").  VM_E_NO_INPUT "not_found"
+ * (404, 410); VM_E_DENIED "forbidden" (401, 403, 407), "tls", "certificate"
+ * (ours), "downgrade", "private_address"; VM_E_PROTOCOL "redirect",
+ * "bad_range", "http_status"; VM_E_UNAVAILABLE "resolve", "connect", "stalled",
  * "server_error", "connection_lost", and "restart": the file is another one
  * now, or cannot be continued, and what was delivered is worthless.  Messages
  * show the URL without credentials.

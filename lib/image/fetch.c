@@ -254,8 +254,21 @@ publish(struct fetch *f, struct vm_publish *object,
 	return 0;
 }
 
+/* A digest says what is wanted; "not modified" would be no answer to it. */
+static void
+set_conditions(const struct fetch *f, struct vm_stream_options *options)
+{
+	if (f->facts == NULL || f->source->digest[0] != '\0' ||
+	    strcmp(f->source->shown, vm_json_string(f->facts, "source", "")) !=
+		0)
+		return;
+	options->etag = vm_json_string(f->facts, "etag", NULL);
+	options->modified = vm_json_string(f->facts, "last_modified", NULL);
+}
+
 static int
-download(struct fetch *f, char *id, struct vm_error *err)
+download_with(struct fetch *f, struct vm_part *part, char *id,
+    struct vm_error *err)
 {
 	struct vm_publish object VM_CLEAN_PUBLISH = { .dir_fd = -1 };
 	struct vm_stream *stream VM_CLEAN_STREAM = NULL;
@@ -269,22 +282,19 @@ download(struct fetch *f, char *id, struct vm_error *err)
 		.source = f->source,
 		.access = &f->options->access,
 		.stall_ms = f->options->stall_ms,
+		.max_rate = f->options->max_rate,
 		.max_bytes = max_bytes(f),
+		.part = part,
 		.progress = note_progress,
 		.context = f,
 	};
 
-	/* A digest says what is wanted; "not modified" would be no answer. */
-	if (f->facts != NULL && f->source->digest[0] == '\0' &&
-	    strcmp(f->source->shown, vm_json_string(f->facts, "source", "")) ==
-		0) {
-		options.etag = vm_json_string(f->facts, "etag", NULL);
-		options.modified = vm_json_string(f->facts, "last_modified",
-		    NULL);
-	}
+	set_conditions(f, &options);
 	if (vm_store_free_space(f->store, &options.free_bytes, err) == -1 ||
 	    vm_publish_begin(f->store, &object, err) == -1)
 		return -1;
+	if (part != NULL) /* that is on the disk already */
+		options.free_bytes += vm_part_prefix(part);
 	stream = vm_stream_open(&options, err);
 	if (stream == NULL ||
 	    vm_master_build(&object, stream, &wanted, &master, err) == -1)
@@ -296,16 +306,55 @@ download(struct fetch *f, char *id, struct vm_error *err)
 	return publish(f, &object, &master, id, err);
 }
 
-/* A transfer that cannot be continued is begun anew, but not for ever. */
+/* Would what has come of it be of use to the next try? */
+static bool
+is_worth_keeping(const struct vm_error *failure)
+{
+	switch (failure->kind) {
+	case VM_E_UNAVAILABLE:
+		return strcmp(failure->code, "restart") != 0;
+	case VM_E_SYSTEM:
+	case VM_E_IO:
+	case VM_E_TRY_AGAIN:
+	case VM_E_DENIED:
+	case VM_E_INTERRUPTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* *resumed: it went on from what an earlier try had left. */
+static int
+download(struct fetch *f, char *id, bool *resumed, struct vm_error *err)
+{
+	struct vm_part *part VM_CLEAN_PART = NULL;
+	int result;
+
+	if (f->source->kind == VM_SOURCE_HTTP)
+		part = vm_part_open(f->store, f->source, !f->options->no_part);
+	*resumed = part != NULL && vm_part_prefix(part) > 0;
+	result = download_with(f, part, id, err);
+	if (result == 0 || !is_worth_keeping(err))
+		vm_part_discard(part);
+	return result;
+}
+
+/*
+ * A transfer that cannot be continued is begun anew, but not for ever; so is
+ * one whose data is bad, when its beginning came from an earlier try.
+ */
 static int
 download_again(struct fetch *f, char *id, struct vm_error *err)
 {
 	struct vm_error failure = { 0 };
-	bool repeatable = f->source->kind == VM_SOURCE_HTTP;
+	bool repeatable = f->source->kind == VM_SOURCE_HTTP, resumed;
 
-	for (int attempt = 1; download(f, id, &failure) == -1; attempt++) {
+	for (int attempt = 1; download(f, id, &resumed, &failure) == -1;
+	     attempt++) {
 		bool lost = strcmp(failure.code, "restart") == 0 ||
-		    strcmp(failure.code, "connection_lost") == 0;
+		    strcmp(failure.code, "connection_lost") == 0 ||
+		    (resumed && failure.kind == VM_E_DATA);
 
 		if (!repeatable || !lost || attempt == ATTEMPTS) {
 			if (err != NULL)

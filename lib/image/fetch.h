@@ -28,6 +28,8 @@ struct vm_fetch_options {
 	uint64_t max_bytes;    /* virtual; 0: VM_FETCH_MAX_BYTES */
 	uint64_t lock_wait_ms; /* for another's download */
 	uint64_t stall_ms;     /* 0: 30 s */
+	uint64_t max_rate;     /* of the transfer, bytes a second; 0: any */
+	bool no_part;	       /* keep nothing of one that breaks off */
 	bool refresh;	       /* ask the origin again */
 	bool insecure;	       /* http without a digest is fine */
 	const char *lock_file; /* --lock, or NULL */

@@ -11,6 +11,7 @@
 
 #include "lib/base/proc.h"
 #include "lib/base/queue.h"
+#include "lib/image/download.h"
 
 #define BLOCK ((size_t)512 << 10)
 #define BLOCKS 16
@@ -159,13 +160,15 @@ static int
 read_http(struct vm_stream *s, struct vm_error *err)
 {
 	const struct vm_stream_options *options = &s->options;
-	const struct vm_http_request request = {
-		.url = options->source->location,
+	const struct vm_download download = {
+		.source = options->source,
 		.access = options->access,
 		.stall_ms = options->stall_ms,
+		.max_rate = options->max_rate,
+		.free_bytes = options->free_bytes,
 		.etag = options->etag,
 		.modified = options->modified,
-		.pinned = vm_stream_is_pinned(s),
+		.part = options->part,
 		.stop = &s->stop,
 	};
 	const struct vm_http_sink sink = {
@@ -174,7 +177,7 @@ read_http(struct vm_stream *s, struct vm_error *err)
 		.context = s,
 	};
 
-	return vm_http_get(&request, &sink, &s->result.reply, err);
+	return vm_download_run(&download, &sink, &s->result.reply, err);
 }
 
 /* Has the file changed while it was read? */
@@ -247,19 +250,41 @@ run_reader(void *arg)
 
 /* --- the hashing thread -------------------------------------------------- */
 
+/* Of the first `position` bytes: what is kept of them is theirs. */
+static int
+note_part(struct vm_stream *s, uint64_t position, struct vm_error *err)
+{
+	char hex[VM_HASH_MAX_HEX];
+
+	if (s->options.part == NULL || position % VM_PART_STEP != 0)
+		return 0;
+	if (vm_hash_peek(s->sha256, hex, err) == -1)
+		return -1;
+	return vm_part_note(s->options.part, position, hex, err);
+}
+
+static int
+hash(struct vm_stream *s, const struct block *block, uint64_t position,
+    struct vm_error *err)
+{
+	if (vm_hash_add(s->sha256, block->data, block->len, err) == -1 ||
+	    (s->sha512 != NULL &&
+		vm_hash_add(s->sha512, block->data, block->len, err) == -1))
+		return -1;
+	return note_part(s, position, err);
+}
+
 static void *
 run_hasher(void *arg)
 {
 	struct vm_stream *s = arg;
 	struct vm_error err = { 0 };
 	struct block *block;
+	uint64_t position = 0;
 
 	while ((block = vm_queue_get(&s->arrived)) != NULL) {
-		if (vm_hash_add(s->sha256, block->data, block->len, &err) ==
-			-1 ||
-		    (s->sha512 != NULL &&
-			vm_hash_add(s->sha512, block->data, block->len, &err) ==
-			    -1)) {
+		position += block->len;
+		if (hash(s, block, position, &err) == -1) {
 			fail(s, &err);
 			return NULL;
 		}

@@ -15,15 +15,17 @@
 #include <stdint.h>
 
 #include "lib/adapt/crypto_hash.h"
-#include "lib/adapt/curl_http.h"
 #include "lib/base/clean.h"
 #include "lib/base/error.h"
+#include "lib/image/part.h"
 #include "lib/image/source.h"
 
 struct vm_stream_options {
 	const struct vm_source *source;
 	const struct vm_http_access *access;
 	uint64_t stall_ms;
+	uint64_t max_rate;	     /* bytes a second; 0: any */
+	struct vm_part *part;	     /* of http sources, or NULL */
 	const char *etag, *modified; /* of what we have, or NULL */
 	uint64_t max_bytes;	     /* more is VM_E_DATA "too_large" */
 	uint64_t free_bytes;	     /* more is VM_E_IO "no_space" */

@@ -8,6 +8,7 @@
 #
 #   drop=N       each answer ends after N bytes of the body
 #   stall=N      ... and the connection then stays open, silent
+#   once         these two only happen to the first request
 #   noetag weak  no ETag, a weak one (else a strong one)
 #   norange      Range is ignored
 #   lie total    a 206 begins one byte late, or gives another length
@@ -66,6 +67,7 @@ sub answer {
 	my ($modes, $name) = $path =~ m{^/([^/]*)/(.*)} or return 0;
 	/^([^=]+)(?:=(.*))?$/ and $mode{$1} = $2 // 1 for split /,/, $modes;
 	my $before = count_request($path, \%header);
+	delete @mode{qw(drop stall)} if $mode{once} && $before;
 
 	if ($mode{garbage}) { print $client "BLAH\r\n\r\n" x 10; return 0 }
 	my $status = $mode{status} // 200;
@@ -103,17 +105,18 @@ sub send_file {
 	push @more, "ETag: $etag" if $etag;
 	return send_head($client, 304, @more)
 	    if $mode->{etag304} && ($header->{'if-none-match'} // '') eq $etag;
-	if (($header->{range} // '') =~ /^bytes=(\d+)-$/ &&
+	if (($header->{range} // '') =~ /^bytes=(\d+)-(\d*)$/ &&
 	    !$mode->{norange} &&
 	    ($header->{'if-range'} // $etag) eq $etag) {
 		($from, $status) = ($1, 206);
+		my $to = length $2 && $2 < $size ? $2 : $size - 1;
 		return send_head($client, 416, 'Content-Length: 0')
 		    if $from >= $size;
 		my ($first, $total) = ($from, $size);
 		$first++ if $mode->{lie};
 		$total++ if $mode->{total};
-		push @more, "Content-Range: bytes $first-" . ($size - 1) .
-		    "/$total";
+		push @more, "Content-Range: bytes $first-$to/$total";
+		$data = substr $data, 0, $to + 1;
 	}
 	my $body = substr $data, $from;
 	push @more, $mode->{nolength} ? 'Connection: close' :

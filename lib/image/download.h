@@ -1,0 +1,29 @@
+/*
+ * download.h - a source's bytes over the network, in order and once.
+ *
+ * What is kept of it from an earlier try (part.h) comes first, then the rest
+ * from the server; what comes is kept on the way.
+ */
+#ifndef VM_IMAGE_DOWNLOAD_H
+#define VM_IMAGE_DOWNLOAD_H
+
+#include "lib/image/part.h"
+
+struct vm_download {
+	const struct vm_source *source;
+	const struct vm_http_access *access; /* or NULL */
+	uint64_t stall_ms, max_rate, free_bytes;
+	const char *etag, *modified; /* of what we have, or NULL */
+	struct vm_part *part;	     /* or NULL */
+	const atomic_bool *stop;
+};
+
+/*
+ * As vm_http_get(); sink->begin is called first, with what is known: for a part
+ * that is gone on with that is its length.
+ */
+int vm_download_run(const struct vm_download *download,
+    const struct vm_http_sink *sink, struct vm_http_reply *reply,
+    struct vm_error *err) VM_MUST_CHECK;
+
+#endif
