@@ -15,9 +15,10 @@ struct opts {
 	const char *checksums, *signature, *keyring, *verify, *lock;
 	const char *cert, *key, *auth_file;
 	struct vm_cli_list roles;
+	const char *refresh; /* "", "must"; NULL: do not */
 	uint64_t max_size, lock_timeout, stall_timeout, limit_rate, auth_fd;
 	uint64_t lease; /* UINT64_MAX: none */
-	bool refresh, all, insecure, locked, no_private, no_part;
+	bool offline, all, insecure, locked, no_private, no_part;
 	bool pin, unpin;
 };
 
@@ -46,8 +47,10 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_STRING, AT(lock), 0, 0, NULL },
 	{ 0, "locked", NULL, "accept only what the lock file says", VM_CLI_FLAG,
 	    AT(locked), 0, 0, NULL },
-	{ 0, "refresh", NULL, "ask the origin for a new generation",
-	    VM_CLI_FLAG, AT(refresh), 0, 0, NULL },
+	{ 0, "refresh", "[=must]", "ask the origin for a new generation",
+	    VM_CLI_STRING, AT(refresh), 0, 0, NULL },
+	{ 0, "offline", NULL, "use only what the store has", VM_CLI_FLAG,
+	    AT(offline), 0, 0, NULL },
 	{ 0, "all", NULL, "with --refresh: every alias in the store",
 	    VM_CLI_FLAG, AT(all), 0, 0, NULL },
 	{ 0, "max-size", "SIZE", "refuse larger disks (default 2T)",
@@ -147,7 +150,10 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 			.stall_ms = o->stall_timeout,
 			.max_rate = o->limit_rate,
 			.no_part = o->no_part,
-			.refresh = o->refresh,
+			.refresh = o->refresh != NULL,
+			.must_refresh = o->refresh != NULL &&
+			    strcmp(o->refresh, "must") == 0,
+			.offline = o->offline,
 			.insecure = o->insecure,
 			.dry_run = o->values.dry_run,
 			.lock_file = o->lock,
@@ -186,6 +192,18 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 	return vm_output_finish(output, &o->values, cli.name, &records, err);
 }
 
+static int
+check(const struct opts *o, struct vm_error *err)
+{
+	if (o->refresh != NULL && o->refresh[0] != '\0' &&
+	    strcmp(o->refresh, "must") != 0 && strcmp(o->refresh, "try") != 0)
+		return vm_cli_usage(&cli, err, "--refresh is try or must");
+	if (o->refresh != NULL && o->offline)
+		return vm_cli_usage(&cli, err,
+		    "--refresh and --offline exclude each other");
+	return 0;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -199,6 +217,8 @@ main(int argc, char *argv[])
 	output.makes_images = true;
 	vm_cli_start(&cli);
 	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1)
+		return vm_cli_fail(&err);
+	if (check(&opts, &err) == -1)
 		return vm_cli_fail(&err);
 	if (vm_output_help(&output, &opts.values))
 		return vm_cli_finish();

@@ -206,7 +206,7 @@ set_option(const struct parser *p, const struct vm_cli_option *option,
 		++*(int *)variable;
 		return 0;
 	case VM_CLI_STRING:
-		*(const char **)variable = value;
+		*(const char **)variable = value != NULL ? value : "";
 		return 0;
 	case VM_CLI_LIST:
 		return add_to_list(p, variable, value, err);
@@ -262,7 +262,7 @@ parse_long(struct parser *p, char *arg, struct vm_error *err)
 		    option->name);
 	if (equals != NULL)
 		value = equals + 1;
-	else if (option->arg != NULL &&
+	else if (vm_cli_option_needs_value(option) &&
 	    take_value(p, option, &value, err) == -1)
 		return -1;
 	return set_option(p, option, value, err);
@@ -280,7 +280,7 @@ parse_letters(struct parser *p, char *letters, struct vm_error *err)
 		if (option == NULL)
 			return vm_cli_usage(p->cli, err, "-%c: no such option",
 			    isprint((unsigned char)*letters) ? *letters : '?');
-		if (option->arg == NULL) {
+		if (!vm_cli_option_needs_value(option)) {
 			if (set_option(p, option, NULL, err) == -1)
 				return -1;
 			continue;

@@ -36,7 +36,8 @@ struct vm_cli_list {
 struct vm_cli_option {
 	char letter;	  /* 0: none */
 	const char *name; /* without the dashes; NULL: none */
-	const char *arg;  /* "FILE"; NULL: takes no value */
+	const char *arg;  /* "FILE"; NULL: takes no value; "[=HOW]": may be
+			     left out (then a string is ""), never apart */
 	const char *help; /* one line, lower case, no full stop */
 	enum vm_cli_type type;
 	size_t offset;	   /* of the variable in the command's struct */

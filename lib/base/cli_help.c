@@ -11,7 +11,7 @@ static int
 format_option(const struct vm_cli_option *option, char *out, size_t size)
 {
 	char letter[8] = "    ";
-	const char *space = option->arg != NULL ? " " : "";
+	const char *space = vm_cli_option_needs_value(option) ? " " : "";
 	const char *arg = option->arg != NULL ? option->arg : "";
 
 	if (option->letter != '\0')
@@ -108,7 +108,8 @@ vm_cli_print_options(const struct vm_cli *cli)
 			printf("-%c", option->letter);
 		printf("\t%s%s\t%s\t%s\n", option->name != NULL ? "--" : "",
 		    option->name != NULL ? option->name : "",
-		    option->arg != NULL ? option->arg : "", option->help);
+		    vm_cli_option_needs_value(option) ? option->arg : "",
+		    option->help);
 	}
 }
 

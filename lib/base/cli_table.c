@@ -124,6 +124,12 @@ vm_cli_option_is_common(const struct vm_cli_option *option)
 	return common_index(option) != -1;
 }
 
+bool
+vm_cli_option_needs_value(const struct vm_cli_option *option)
+{
+	return option->arg != NULL && option->arg[0] != '[';
+}
+
 const char *
 vm_cli_option_text(const struct vm_cli_option *option,
     char out[VM_CLI_OPTION_TEXT])

@@ -12,6 +12,8 @@
  */
 const struct vm_cli_option *vm_cli_option_next(const struct vm_cli *cli,
     const struct vm_cli_option *option);
+/* Must there be a value, in the next argument if none is attached? */
+bool vm_cli_option_needs_value(const struct vm_cli_option *option);
 bool vm_cli_option_is_common(const struct vm_cli_option *option);
 
 /* "--count" or "-c", as messages name it. */

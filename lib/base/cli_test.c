@@ -9,7 +9,7 @@
 struct opts {
 	struct vm_cli_values common;
 	uint64_t count, size, wait;
-	const char *from;
+	const char *from, *maybe;
 	struct vm_cli_list sets;
 	bool force;
 	char calls[64];
@@ -41,6 +41,8 @@ static const struct vm_cli_option options[] = {
 	{ 0, "from", "NAME", "from where", VM_CLI_STRING, AT(from), 0, 0,
 	    NULL },
 	{ 0, "set", "KEY=VALUE", "change", VM_CLI_LIST, AT(sets), 0, 0, NULL },
+	{ 0, "maybe", "[=HOW]", "perhaps", VM_CLI_STRING, AT(maybe), 0, 0,
+	    NULL },
 	{ 'f', "force", NULL, "insist", VM_CLI_FLAG, AT(force), 0, 0, NULL },
 	{ 0, "run", "FILE", "run it", VM_CLI_CALL, 0, 0, 0, note_call },
 	{ 0, "run-command", "CMD", "run it", VM_CLI_CALL, 0, 0, 0, note_call },
@@ -102,6 +104,12 @@ test_values(void **state)
 	assert_int_equal(o.common.operand_count, 2);
 	assert_string_equal(o.common.operands[0], "a");
 	assert_string_equal(o.common.operands[1], "-b");
+	assert_null(o.maybe);
+	assert_int_equal(parse(&cli, &o, &err, "--maybe", "a", NULL), 0);
+	assert_string_equal(o.maybe, "");
+	assert_int_equal(o.common.operand_count, 1);
+	assert_int_equal(parse(&cli, &o, &err, "--maybe=so", NULL), 0);
+	assert_string_equal(o.maybe, "so");
 }
 
 static void

@@ -9,7 +9,6 @@
 #include "lib/base/progress.h"
 #include "lib/image/facts.h"
 #include "lib/image/flight.h"
-#include "lib/image/master.h"
 #include "lib/store/image.h"
 #include "lib/store/use.h"
 
@@ -164,7 +163,8 @@ find_sha512(const struct fetch *f, char *id, struct vm_error *err)
 static int
 find_present(struct fetch *f, char *id, struct vm_error *err)
 {
-	bool ask = f->options->refresh || f->source->pull == VM_PULL_ALWAYS;
+	bool ask = !f->options->offline &&
+	    (f->options->refresh || f->source->pull == VM_PULL_ALWAYS);
 	struct vm_json *facts VM_CLEAN_JSON = NULL;
 
 	if (f->source->digest[0] != '\0') {
@@ -218,35 +218,13 @@ note_progress(void *context, uint64_t done, uint64_t total)
 	vm_flight_note(&f->flight, done, total);
 }
 
-/*
- * The same bytes may be there since before anybody asked for their sha512:
- * noted now, so that the next one who does needs no request.
- */
-static int
-note_sha512(struct fetch *f, const struct vm_master *master,
-    struct vm_error *err)
-{
-	const char *id = master->stream.sha256, *hex = master->stream.sha512;
-	struct vm_json *facts VM_CLEAN_JSON = vm_image_load(f->store, id, err);
-
-	if (facts == NULL)
-		return -1;
-	if (hex[0] == '\0' || vm_json_get(facts, "sha512") != NULL)
-		return 0;
-	return vm_image_set_sha512(f->store, id, hex, err);
-}
-
 static int
 publish(struct fetch *f, struct vm_publish *object,
     const struct vm_master *master, char *id, struct vm_error *err)
 {
-	struct vm_json *facts VM_CLEAN_JSON = vm_facts_describe(f->source,
-	    f->alias, master, err);
+	const struct vm_facts facts = { f->source->shown, f->alias, master };
 
-	if (facts == NULL ||
-	    vm_image_publish(f->store, object, master->stream.sha256, facts,
-		err) == -1 ||
-	    note_sha512(f, master, err) == -1 ||
+	if (vm_facts_publish(f->store, object, &facts, err) == -1 ||
 	    vm_trust_note(f->store, master->stream.sha256, f->source, &f->trust,
 		err) == -1)
 		return -1;
@@ -399,6 +377,13 @@ refuse_pull(struct vm_error *err)
 	    "not in the store, and pull is never");
 }
 
+static int
+refuse_offline(struct vm_error *err)
+{
+	return vm_error_set(err, VM_E_NO_INPUT, "image_not_found",
+	    "not in the store, and --offline was said");
+}
+
 /* Not there: get it, where that is allowed. */
 static int
 fetch_absent(struct fetch *f, char *id, struct vm_error *err)
@@ -407,6 +392,8 @@ fetch_absent(struct fetch *f, char *id, struct vm_error *err)
 
 	if (f->source->pull == VM_PULL_NEVER)
 		return refuse_pull(err);
+	if (f->options->offline)
+		return refuse_offline(err);
 	vm_progress_start(f->alias, 0, VM_PROGRESS_BYTES);
 	result = fetch_locked(f, id, err);
 	vm_progress_end();
@@ -421,6 +408,8 @@ expect(const struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
 
 	if (source->pull == VM_PULL_NEVER)
 		return refuse_pull(err);
+	if (f->options->offline)
+		return refuse_offline(err);
 	if (source->kind == VM_SOURCE_FILE &&
 	    access(source->location, R_OK) == -1)
 		return vm_error_errno(err, errno, "%s", source->shown);
@@ -457,10 +446,11 @@ find_verified(struct fetch *f, char *id, struct vm_error *err)
 		return -1;
 	if (vm_trust_is_met(f->source, f->options, facts))
 		return 1;
-	if (f->source->pull != VM_PULL_NEVER)
+	if (f->source->pull != VM_PULL_NEVER && !f->options->offline)
 		return 0;
 	return vm_error_set(err, VM_E_DENIED, "unverified",
-	    "in the store, but not verified so, and pull is never");
+	    "in the store, but not verified so, and %s",
+	    f->options->offline ? "--offline was said" : "pull is never");
 }
 
 /* Find the digest out: then it may be there after all. */
@@ -472,7 +462,7 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 	vm_trust_recall(f->recalled, f->options, f->source);
 	if (vm_trust_check(f->source, f->options, err) == -1)
 		return -1;
-	if (f->source->pull == VM_PULL_NEVER)
+	if (f->source->pull == VM_PULL_NEVER || f->options->offline)
 		return 0;
 	if (vm_trust_check_way(f->source, f->options, err) == -1)
 		return -1;
@@ -489,6 +479,45 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 	return present;
 }
 
+/*
+ * The origin is not to be had: what is here will do, if it was verified as is
+ * asked for now, and unless it must not.
+ */
+static int
+use_current(const struct fetch *f, char *id, const struct vm_error *failure,
+    struct vm_error *err)
+{
+	bool is_pinned = strcmp(f->trust.by, "digest") == 0; /* by the user */
+
+	if (failure->kind == VM_E_UNAVAILABLE && f->current[0] != '\0' &&
+	    !is_pinned && !f->options->must_refresh && !f->options->dry_run &&
+	    vm_trust_is_met(f->source, f->options, f->facts)) {
+		vm_log(VM_LOG_WARN, "%s; the image of %s that is here is used",
+		    failure->message, vm_json_string(f->facts, "fetched", "?"));
+		memcpy(id, f->current, sizeof(f->current));
+		return 0;
+	}
+	if (err != NULL)
+		*err = *failure;
+	return -1;
+}
+
+/* Ask for what is not there as it is asked for. */
+static int
+obtain(struct fetch *f, char *id, struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+	int present;
+
+	f->recalled = vm_json_copy(vm_json_get(f->facts, "trust"));
+	present = pin(f, id, &failure);
+	if (present == 0 && !f->options->dry_run)
+		present = fetch_absent(f, id, &failure) == 0 ? 1 : -1;
+	if (present != -1)
+		return present;
+	return use_current(f, id, &failure, err) == 0 ? 1 : -1;
+}
+
 static int
 fetch(struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
 {
@@ -502,17 +531,12 @@ fetch(struct fetch *f, struct vm_fetched *fetched, struct vm_error *err)
 	if (find_alias(f, err) == -1 || find_current(f, err) == -1)
 		return -1;
 	present = find_verified(f, id, err);
-	if (present == 0) {
-		f->recalled = vm_json_copy(vm_json_get(f->facts, "trust"));
-		present = pin(f, id, err);
-	}
+	if (present == 0)
+		present = obtain(f, id, err);
 	if (present == -1)
 		return -1;
-	if (present == 0 && f->options->dry_run)
-		return expect(f, fetched, err);
-	if (present == 0 && fetch_absent(f, id, err) == -1)
-		return -1;
-	return adopt(f, id, fetched, err);
+	return present == 0 ? expect(f, fetched, err) :
+			      adopt(f, id, fetched, err);
 }
 
 int

@@ -31,6 +31,8 @@ struct vm_fetch_options {
 	uint64_t max_rate;     /* of the transfer, bytes a second; 0: any */
 	bool no_part;	       /* keep nothing of one that breaks off */
 	bool refresh;	       /* ask the origin again */
+	bool must_refresh;     /* and no answer is a failure */
+	bool offline;	       /* only what the store has */
 	bool insecure;	       /* http without a digest is fine */
 	const char *lock_file; /* --lock, or NULL */
 	bool locked;	       /* only what stands in it */

@@ -92,9 +92,10 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 		return -1;
 	origin = find_origin(store, &alias);
 	ask = (options->refresh || source->pull == VM_PULL_ALWAYS) &&
-	    strchr(source->location, '@') == NULL;
+	    strchr(source->location, '@') == NULL && !options->offline;
 	facts = vm_image_load(store, alias.id, &failure);
 	if (facts == NULL && source->pull != VM_PULL_NEVER &&
+	    !options->offline &&
 	    (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA))
 		ask = true;
 	if (facts != NULL && source->digest[0] == '\0' &&

@@ -225,3 +225,41 @@ no_litter_of_parts() { [ -z "$(ls -A "$VMPIPE_ROOT/incoming")" ]; }
 	got_it
 	[ "$took" -ge 1500 ]
 }
+
+@test "the origin is down: what is here will do, unless it must be asked" {
+	status_is 0 get x
+	stop_servers
+	status_is 0 get x --refresh
+	got_it
+	err_has "that is here is used"
+	err_has "$url/x/box.raw"
+	status_is 0 vmfetch --insecure --refresh=try box
+	got_it
+	status_is 69 get x --refresh=must
+	status_is 69 vmfetch --refresh=must --all --insecure
+	printf '%s\n' 'vmpipe: 1' 'service: s' \
+	    "roles: {r: {image: {source: '$url/x/box.raw', pull: always}}}" \
+	    >always.yaml
+	status_is 0 vmfetch --insecure always.yaml
+	got_it
+	status_is 69 get y --refresh
+	status_is 64 get x --refresh=maybe
+}
+
+@test "offline: what the store has, and nobody is asked" {
+	status_is 66 get x --offline
+	err_has "--offline"
+	[ ! -e "$log" ]
+	status_is 66 get x --offline -n
+	status_is 0 get x
+	printf '%s\n' 'vmpipe: 1' 'service: s' \
+	    "roles: {r: {image: {source: '$url/x/box.raw', pull: always}}}" \
+	    >always.yaml
+	status_is 0 get x --offline
+	got_it
+	status_is 0 vmfetch --offline --insecure always.yaml
+	status_is 0 vmfetch --offline box
+	status_is 66 vmfetch --offline ./web/box.raw
+	[ "$(asked x)" = 1 ]
+	status_is 64 get x --offline --refresh
+}
