@@ -14,7 +14,7 @@ struct opts {
 	const char *alias, *manifest, *checksum, *image, *cacert;
 	const char *checksums, *signature, *keyring, *verify, *lock;
 	const char *cert, *key, *auth_file;
-	struct vm_cli_list roles;
+	struct vm_cli_list roles, mirrors;
 	const char *refresh; /* "", "must"; NULL: do not */
 	uint64_t max_size, lock_timeout, stall_timeout, limit_rate, auth_fd;
 	uint64_t lease; /* UINT64_MAX: none */
@@ -47,6 +47,8 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_STRING, AT(lock), 0, 0, NULL },
 	{ 0, "locked", NULL, "accept only what the lock file says", VM_CLI_FLAG,
 	    AT(locked), 0, 0, NULL },
+	{ 0, "mirror", "URL", "have it from here too; repeatable", VM_CLI_LIST,
+	    AT(mirrors), 0, 0, NULL },
 	{ 0, "refresh", "[=must]", "ask the origin for a new generation",
 	    VM_CLI_STRING, AT(refresh), 0, 0, NULL },
 	{ 0, "offline", NULL, "use only what the store has", VM_CLI_FLAG,
@@ -169,6 +171,8 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.checksums = o->checksums,
 		.signature = o->signature,
 		.keyring = o->keyring,
+		.mirrors = o->mirrors.items,
+		.mirror_count = o->mirrors.count,
 		.all = o->all,
 		.pin = {
 			.pin = o->pin,

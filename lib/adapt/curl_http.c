@@ -328,7 +328,9 @@ set_request(struct transfer *t, struct vm_error *err)
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->headers);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "vmfetch/" VM_VERSION);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT,
+	    t->request->min_rate != 0 ? (long)t->request->min_rate :
+					STALL_BYTES);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
 	    (long)(((stall == 0 ? STALL_MS : stall) + 999) / 1000));
 	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER);
@@ -404,7 +406,10 @@ request_once(struct transfer *t, struct vm_error *err)
 static bool
 is_worth_another(const struct transfer *t, const struct vm_error *err)
 {
-	if (is_stopped(t) || t->tries >= VM_HTTP_TRIES)
+	unsigned tries = t->request->tries != 0 ? t->request->tries :
+						  VM_HTTP_TRIES;
+
+	if (is_stopped(t) || t->tries >= tries)
 		return false;
 	if (strcmp(err->code, "server_error") == 0)
 		return true;

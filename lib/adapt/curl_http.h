@@ -41,12 +41,14 @@ struct vm_http_request {
 	const struct vm_http_access *access; /* NULL: nothing special */
 	uint64_t stall_ms;	     /* give up when nothing comes; 0: 30 s */
 	const char *etag, *modified; /* what we have; then 304 is possible */
-	bool pinned;		     /* a digest will tell: resume anyway */
-	uint64_t offset;	     /* the first byte wanted */
-	uint64_t end;		     /* and the one after the last; 0: all */
-	uint64_t length;	     /* the file has, as we know; 0: unknown */
-	const char *if_range;	     /* the strong ETag it had, or NULL */
-	const atomic_bool *stop;     /* set by another thread to end it */
+	uint64_t min_rate;	 /* less is a stall; 0: 512 bytes a second */
+	unsigned tries;		 /* 0: VM_HTTP_TRIES */
+	bool pinned;		 /* a digest will tell: resume anyway */
+	uint64_t offset;	 /* the first byte wanted */
+	uint64_t end;		 /* and the one after the last; 0: all */
+	uint64_t length;	 /* the file has, as we know; 0: unknown */
+	const char *if_range;	 /* the strong ETag it had, or NULL */
+	const atomic_bool *stop; /* set by another thread to end it */
 };
 
 struct vm_http_reply {

@@ -2,16 +2,18 @@
  * download.h - a source's bytes over the network, in order and once.
  *
  * What is kept of it from an earlier try (part.h) comes first, then the rest
- * from the server; what comes is kept on the way.
+ * from the server, or its mirrors; what comes is kept on the way.
  */
 #ifndef VM_IMAGE_DOWNLOAD_H
 #define VM_IMAGE_DOWNLOAD_H
 
+#include "lib/image/mirror.h"
 #include "lib/image/part.h"
 
 struct vm_download {
 	const struct vm_source *source;
-	const struct vm_http_access *access; /* or NULL */
+	struct vm_mirrors *mirrors;	     /* of it */
+	const struct vm_http_access *access; /* the source's; or NULL */
 	uint64_t stall_ms, max_rate, free_bytes;
 	const char *etag, *modified; /* of what we have, or NULL */
 	struct vm_part *part;	     /* or NULL */

@@ -21,6 +21,7 @@ struct fetch {
 	struct vm_json *recalled; /* how its image was verified, or NULL */
 	const struct vm_fetch_options *options;
 	struct vm_flight flight;
+	struct vm_mirrors mirrors;
 	char *alias;		       /* that it has or will have */
 	char current[VM_IMAGE_ID + 8]; /* the alias's image now, or "" */
 	struct vm_json *facts;	       /* of that, or NULL */
@@ -263,6 +264,7 @@ download_with(struct fetch *f, struct vm_part *part, char *id,
 		.max_rate = f->options->max_rate,
 		.max_bytes = max_bytes(f),
 		.part = part,
+		.mirrors = &f->mirrors,
 		.progress = note_progress,
 		.context = f,
 	};
@@ -309,6 +311,7 @@ download(struct fetch *f, char *id, bool *resumed, struct vm_error *err)
 	struct vm_part *part VM_CLEAN_PART = NULL;
 	int result;
 
+	f->mirrors.given = 0;
 	if (f->source->kind == VM_SOURCE_HTTP)
 		part = vm_part_open(f->store, f->source, !f->options->no_part);
 	*resumed = part != NULL && vm_part_prefix(part) > 0;
@@ -316,6 +319,14 @@ download(struct fetch *f, char *id, bool *resumed, struct vm_error *err)
 	if (result == 0 || !is_worth_keeping(err))
 		vm_part_discard(part);
 	return result;
+}
+
+/* One of the mirrors gave other bytes, and another may have the right ones. */
+static bool
+is_of_liar(struct fetch *f, bool resumed, const struct vm_error *failure)
+{
+	return strcmp(failure->code, "digest_mismatch") == 0 && !resumed &&
+	    vm_mirrors_blame(&f->mirrors);
 }
 
 /*
@@ -327,14 +338,23 @@ download_again(struct fetch *f, char *id, struct vm_error *err)
 {
 	struct vm_error failure = { 0 };
 	bool repeatable = f->source->kind == VM_SOURCE_HTTP, resumed;
+	int most = ATTEMPTS + 2 * (int)f->source->mirror_count;
+
+	if (f->source->mirror_count > 0 && f->source->digest[0] == '\0') {
+		vm_error_set(err, VM_E_USAGE, "no_digest",
+		    "without a digest nothing tells whether mirrors have the "
+		    "same file");
+		return vm_error_hint(err, "vmfetch --checksum sha256:HEX");
+	}
 
 	for (int attempt = 1; download(f, id, &resumed, &failure) == -1;
 	     attempt++) {
-		bool lost = strcmp(failure.code, "restart") == 0 ||
+		bool lost = is_of_liar(f, resumed, &failure) ||
+		    strcmp(failure.code, "restart") == 0 ||
 		    strcmp(failure.code, "connection_lost") == 0 ||
 		    (resumed && failure.kind == VM_E_DATA);
 
-		if (!repeatable || !lost || attempt == ATTEMPTS) {
+		if (!repeatable || !lost || attempt >= most) {
 			if (err != NULL)
 				*err = failure;
 			return -1;
@@ -342,6 +362,7 @@ download_again(struct fetch *f, char *id, struct vm_error *err)
 		vm_log(VM_LOG_INFO, "%s; beginning anew", failure.message);
 		vm_error_clear(&failure);
 	}
+	vm_mirrors_absolve(&f->mirrors);
 	return 0;
 }
 
@@ -548,6 +569,7 @@ vm_fetch_source(struct vm_store *store, const struct vm_source *source,
 	struct fetch f VM_CLEAN(release) = { .store = store,
 		.source = &pinned,
 		.options = options,
+		.mirrors.source = source,
 		.flight.lock_fd = -1 };
 	struct vm_fetched made = { 0 };
 	struct vm_error failure = { 0 };

@@ -35,6 +35,10 @@ ask_origin(struct vm_store *store, const struct vm_source *source,
 	if (vm_source_set_trust(&asked, NULL, source->checksums,
 		source->signature, source->keyring, err) == -1)
 		return -1;
+	for (size_t i = 0; i < source->mirror_count; i++)
+		if (vm_source_add_mirror(&asked, source->mirrors[i].location,
+			err) == -1)
+			return -1;
 	if (how.alias == NULL)
 		how.alias = alias->name;
 	return vm_fetch_source(store, &asked, &how, fetched, err);

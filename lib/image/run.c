@@ -122,6 +122,17 @@ fetch_record(const struct run *run, const struct vm_source *source,
 /* --- sources ------------------------------------------------------------- */
 
 static int
+add_mirrors(const struct run *run, struct vm_source *source,
+    struct vm_error *err)
+{
+	for (size_t i = 0; i < run->options->mirror_count; i++)
+		if (vm_source_add_mirror(source, run->options->mirrors[i],
+			err) == -1)
+			return -1;
+	return 0;
+}
+
+static int
 run_source(const struct run *run, const char *text, bool is_file,
     struct vm_error *err)
 {
@@ -145,7 +156,8 @@ run_source(const struct run *run, const char *text, bool is_file,
 			    vm_source_pin(&source, checksum, &failure) == -1) ||
 			vm_source_set_trust(&source, NULL,
 			    run->options->checksums, run->options->signature,
-			    run->options->keyring, &failure) == -1 ?
+			    run->options->keyring, &failure) == -1 ||
+			add_mirrors(run, &source, &failure) == -1 ?
 		    vm_record_fail(record, TOOL, &failure, err) :
 		    fetch_record(run, &source, record, err)) == -1)
 		return -1;
@@ -304,7 +316,8 @@ is_for_one(const struct vm_image_options *options)
 
 	return options->fetch.alias != NULL || options->checksum != NULL ||
 	    options->checksums != NULL || options->signature != NULL ||
-	    options->keyring != NULL || access->token != NULL ||
+	    options->keyring != NULL || options->mirror_count > 0 ||
+	    access->token != NULL ||
 	    access->user != NULL || access->cert_file != NULL;
 }
 
@@ -333,7 +346,7 @@ check(const struct vm_image_options *options, struct vm_error *err)
 	if (is_for_one(options) && (sources != 1 || manifest))
 		return refuse(err,
 		    "-a, --checksum, --checksums, --signature, --keyring, "
-		    "--cert and --auth-file go with one source");
+		    "--mirror, --cert and --auth-file go with one source");
 	if (options->fetch.locked && options->fetch.lock_file == NULL)
 		return refuse(err, "--locked goes with --lock FILE");
 	if (options->fetch.locked && options->fetch.refresh)

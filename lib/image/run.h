@@ -23,7 +23,9 @@ struct vm_image_options {
 	const char *image;    /* --image FILE, or NULL */
 	const char *checksum; /* of the one source, or NULL */
 	const char *checksums, *signature, *keyring; /* the same */
-	bool all;				     /* --refresh --all */
+	char **mirrors;				     /* of it */
+	size_t mirror_count;
+	bool all;		  /* --refresh --all */
 	struct vm_pin_change pin; /* --pin, --unpin, --lease */
 	struct vm_buf *problems;  /* the manifest's, one a line */
 };

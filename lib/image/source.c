@@ -228,6 +228,41 @@ vm_source_parse(const char *text, const char *directory,
 }
 
 int
+vm_source_add_mirror(struct vm_source *source, const char *url,
+    struct vm_error *err)
+{
+	struct vm_source_mirror *mirror =
+	    &source->mirrors[source->mirror_count];
+
+	if (source->kind == VM_SOURCE_FILE || source->kind == VM_SOURCE_STDIN)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "%s: only a URL has mirrors", source->shown);
+	if (source->mirror_count == VM_SOURCE_MIRRORS)
+		return vm_error_set(err, VM_E_USAGE, "too_many",
+		    "more than %d mirrors", VM_SOURCE_MIRRORS);
+	mirror->shown = vm_http_clean_url(url, err);
+	if (mirror->shown == NULL)
+		return -1;
+	source->mirror_count++;
+	mirror->location = vm_buf_printf(err, "%s", url);
+	return mirror->location == NULL ? -1 : 0;
+}
+
+static int
+add_mirrors(struct vm_source *source, const struct vm_json *urls,
+    struct vm_error *err)
+{
+	for (size_t i = 0; i < vm_json_count(urls); i++) {
+		const char *url = vm_json_text(vm_json_at(urls, i));
+
+		if (vm_source_add_mirror(source, url == NULL ? "" : url, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
 vm_source_parse_role(const struct vm_json *role, const char *directory,
     struct vm_source *source, struct vm_error *err)
 {
@@ -244,7 +279,8 @@ vm_source_parse_role(const struct vm_json *role, const char *directory,
 	    vm_source_set_trust(&made, directory,
 		vm_json_string(role, "image.checksums", NULL),
 		vm_json_string(role, "image.signature", NULL),
-		vm_json_string(role, "image.keyring", NULL), err) == -1)
+		vm_json_string(role, "image.keyring", NULL), err) == -1 ||
+	    add_mirrors(&made, vm_json_get(role, "image.mirrors"), err) == -1)
 		return -1;
 	made.pull = strcmp(pull, "always") == 0 ? VM_PULL_ALWAYS :
 	    strcmp(pull, "never") == 0		? VM_PULL_NEVER :
@@ -321,5 +357,9 @@ vm_source_release(struct vm_source *source)
 	free(source->checksums);
 	free(source->signature);
 	free(source->keyring);
+	for (size_t i = 0; i < source->mirror_count; i++) {
+		free(source->mirrors[i].location);
+		free(source->mirrors[i].shown);
+	}
 	*source = (struct vm_source){ 0 };
 }

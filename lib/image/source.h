@@ -24,6 +24,13 @@ enum vm_source_kind {
 
 enum vm_pull { VM_PULL_MISSING, VM_PULL_ALWAYS, VM_PULL_NEVER };
 
+#define VM_SOURCE_MIRRORS 16 /* at most */
+
+/* Another URL of the same file. */
+struct vm_source_mirror {
+	char *location, *shown; /* as in vm_source */
+};
+
 struct vm_source {
 	enum vm_source_kind kind;
 	char *location;	 /* may hold a password */
@@ -33,6 +40,8 @@ struct vm_source {
 	char *keyring;	 /* path, or NULL */
 	enum vm_hash_type digest_type;
 	char digest[VM_HASH_MAX_HEX]; /* lower case; "" when not pinned */
+	struct vm_source_mirror mirrors[VM_SOURCE_MIRRORS];
+	size_t mirror_count;
 	enum vm_pull pull;
 	const char *format; /* "raw", "qcow2" by its name, or NULL */
 };
@@ -59,6 +68,10 @@ int vm_source_pin(struct vm_source *source, const char *checksum,
  */
 int vm_source_set_trust(struct vm_source *source, const char *directory,
     const char *checksums, const char *signature, const char *keyring,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* Another http or https URL to have it from; VM_E_USAGE "bad_url". */
+int vm_source_add_mirror(struct vm_source *source, const char *url,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* Sent in the clear, so that only a digest can make it trustworthy. */

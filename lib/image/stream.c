@@ -169,6 +169,7 @@ read_http(struct vm_stream *s, struct vm_error *err)
 		.etag = options->etag,
 		.modified = options->modified,
 		.part = options->part,
+		.mirrors = options->mirrors,
 		.stop = &s->stop,
 	};
 	const struct vm_http_sink sink = {

@@ -17,6 +17,7 @@
 #include "lib/adapt/crypto_hash.h"
 #include "lib/base/clean.h"
 #include "lib/base/error.h"
+#include "lib/image/mirror.h"
 #include "lib/image/part.h"
 #include "lib/image/source.h"
 
@@ -26,6 +27,7 @@ struct vm_stream_options {
 	uint64_t stall_ms;
 	uint64_t max_rate;	     /* bytes a second; 0: any */
 	struct vm_part *part;	     /* of http sources, or NULL */
+	struct vm_mirrors *mirrors;  /* of http sources */
 	const char *etag, *modified; /* of what we have, or NULL */
 	uint64_t max_bytes;	     /* more is VM_E_DATA "too_large" */
 	uint64_t free_bytes;	     /* more is VM_E_IO "no_space" */

@@ -40,6 +40,21 @@ static const struct vm_schema place = {
 	.max = 4095,
 };
 
+static const struct vm_schema mirror = {
+	.kind = VM_SCHEMA_TEXT,
+	.what = "an http or https URL",
+	.pattern = "^https?://[^\r\n]+$",
+	.max = 4095,
+};
+
+static const struct vm_schema mirrors = {
+	.kind = VM_SCHEMA_LIST,
+	.what = "a list of URLs",
+	.item = &mirror,
+	.min = 1,
+	.max = 16,
+};
+
 static const char *const pull_words[] = { "missing", "always", "never", NULL };
 
 static const struct vm_schema pull = {
@@ -62,7 +77,9 @@ static const struct vm_schema_field image_fields[] = {
 	{ "pull", &pull, 0, NULL,
 	    "when to ask the origin again: missing (the default), always, "
 	    "never" },
-	{ "mirrors", NULL, LATER, NULL, "further sources" }, { 0 }
+	{ "mirrors", &mirrors, 0, NULL,
+	    "further URLs of the same file, in this order; needs a digest" },
+	{ 0 }
 };
 
 static const struct vm_schema image = {
