@@ -220,9 +220,8 @@ main(int argc, char *argv[])
 			"image.virtual_size,image.id";
 	output.makes_images = true;
 	vm_cli_start(&cli);
-	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1)
-		return vm_cli_fail(&err);
-	if (check(&opts, &err) == -1)
+	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1 ||
+	    check(&opts, &err) == -1)
 		return vm_cli_fail(&err);
 	if (vm_output_help(&output, &opts.values))
 		return vm_cli_finish();

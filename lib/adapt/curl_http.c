@@ -15,7 +15,7 @@
 #define HOPS_MAX 5
 #define CONNECT_MS 30000L
 #define STALL_MS 30000
-#define STALL_BYTES 512L /* a second; below it is a stall */
+#define STALL_BYTES 512 /* a second; below it is a stall */
 #define BACKOFF_MS 250
 #define RETRY_AFTER_MAX_MS 120000
 #define BUFFER (256L << 10)
@@ -329,8 +329,7 @@ set_request(struct transfer *t, struct vm_error *err)
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "vmfetch/" VM_VERSION);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT,
-	    t->request->min_rate != 0 ? (long)t->request->min_rate :
-					STALL_BYTES);
+	    (long)(t->request->min_rate ?: STALL_BYTES));
 	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
 	    (long)(((stall == 0 ? STALL_MS : stall) + 999) / 1000));
 	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER);
@@ -406,8 +405,7 @@ request_once(struct transfer *t, struct vm_error *err)
 static bool
 is_worth_another(const struct transfer *t, const struct vm_error *err)
 {
-	unsigned tries = t->request->tries != 0 ? t->request->tries :
-						  VM_HTTP_TRIES;
+	unsigned tries = t->request->tries ?: VM_HTTP_TRIES;
 
 	if (is_stopped(t) || t->tries >= tries)
 		return false;
@@ -480,8 +478,7 @@ vm_http_get(const struct vm_http_request *request,
 
 	pthread_once(&once, start_curl);
 	t.received = request->offset;
-	t.reply.length = request->length != 0 ? request->length :
-						VM_HTTP_UNKNOWN;
+	t.reply.length = request->length ?: VM_HTTP_UNKNOWN;
 	if (request->if_range != NULL)
 		snprintf(t.reply.etag, sizeof(t.reply.etag), "%s",
 		    request->if_range);

@@ -9,6 +9,7 @@
 #include "lib/base/progress.h"
 #include "lib/image/facts.h"
 #include "lib/image/flight.h"
+#include "lib/image/present.h"
 #include "lib/store/image.h"
 #include "lib/store/use.h"
 
@@ -41,22 +42,6 @@ max_bytes(const struct fetch *f)
 {
 	return f->options->max_bytes != 0 ? f->options->max_bytes :
 					    VM_FETCH_MAX_BYTES;
-}
-
-/* The image's facts; NULL and no error when it is missing or damaged. */
-static struct vm_json *
-load_image(struct vm_store *store, const char *id, struct vm_error *err)
-{
-	struct vm_error failure = { 0 };
-	struct vm_json *facts = vm_image_load(store, id, &failure);
-
-	if (facts != NULL || failure.kind == VM_E_NO_INPUT)
-		return facts;
-	if (failure.kind == VM_E_DATA)
-		vm_log(VM_LOG_WARN, "%s; fetching it anew", failure.message);
-	else if (err != NULL)
-		*err = failure;
-	return NULL;
 }
 
 /* --- which alias --------------------------------------------------------- */
@@ -130,35 +115,13 @@ find_current(struct fetch *f, struct vm_error *err)
 	if (name == NULL ||
 	    vm_alias_resolve(f->store, name, &alias, &failure) == -1)
 		return 0;
-	f->facts = load_image(f->store, alias.id, err);
+	f->facts = vm_present_load(f->store, alias.id, err);
 	if (f->facts != NULL)
 		memcpy(f->current, alias.id, sizeof(f->current));
 	return f->facts == NULL && vm_error_is_set(err) ? -1 : 0;
 }
 
 /* --- is it there --------------------------------------------------------- */
-
-/* The image whose file as published has the sha512 asked for. */
-static int
-find_sha512(const struct fetch *f, char *id, struct vm_error *err)
-{
-	char **names VM_CLEAN_NAMES = vm_store_list(f->store, VM_STORE_IMAGES,
-	    err);
-
-	if (names == NULL)
-		return -1;
-	for (char **name = names; *name != NULL; name++) {
-		struct vm_json *facts VM_CLEAN_JSON = vm_image_load(f->store,
-		    *name, NULL);
-
-		if (strcmp(vm_json_string(facts, "sha512", ""),
-			f->source->digest) != 0)
-			continue;
-		snprintf(id, VM_IMAGE_ID + 8, "%s", *name);
-		return 1;
-	}
-	return 0;
-}
 
 /* 1 and its id: no need to ask anybody; 0: there is; -1. */
 static int
@@ -170,8 +133,9 @@ find_present(struct fetch *f, char *id, struct vm_error *err)
 
 	if (f->source->digest[0] != '\0') {
 		if (f->source->digest_type == VM_HASH_SHA512)
-			return find_sha512(f, id, err);
-		facts = load_image(f->store, f->source->digest, err);
+			return vm_present_find(f->store, f->source->digest, id,
+			    err);
+		facts = vm_present_load(f->store, f->source->digest, err);
 		if (facts == NULL)
 			return vm_error_is_set(err) ? -1 : 0;
 		memcpy(id, f->source->digest, VM_IMAGE_ID);
@@ -569,7 +533,7 @@ vm_fetch_source(struct vm_store *store, const struct vm_source *source,
 	struct fetch f VM_CLEAN(release) = { .store = store,
 		.source = &pinned,
 		.options = options,
-		.mirrors.source = source,
+		.mirrors.source = &pinned,
 		.flight.lock_fd = -1 };
 	struct vm_fetched made = { 0 };
 	struct vm_error failure = { 0 };

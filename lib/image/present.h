@@ -1,0 +1,21 @@
+/*
+ * present.h - images that are there, whatever they were asked for as.
+ */
+#ifndef VM_IMAGE_PRESENT_H
+#define VM_IMAGE_PRESENT_H
+
+#include "lib/adapt/json.h"
+#include "lib/store/image.h"
+
+/* The image's facts; NULL and no error when it is missing or damaged. */
+struct vm_json *vm_present_load(struct vm_store *store, const char *id,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * The image whose file as published has this sha512: 1 and its id in
+ * id[VM_IMAGE_ID + 8], 0 (none), -1.
+ */
+int vm_present_find(struct vm_store *store, const char *sha512, char *id,
+    struct vm_error *err) VM_MUST_CHECK;
+
+#endif
