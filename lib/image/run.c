@@ -317,8 +317,8 @@ is_for_one(const struct vm_image_options *options)
 	return options->fetch.alias != NULL || options->checksum != NULL ||
 	    options->checksums != NULL || options->signature != NULL ||
 	    options->keyring != NULL || options->mirror_count > 0 ||
-	    access->token != NULL ||
-	    access->user != NULL || access->cert_file != NULL;
+	    access->token != NULL || access->user != NULL ||
+	    access->cert_file != NULL;
 }
 
 /* Does what was asked for make sense together? */

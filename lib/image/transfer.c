@@ -1,0 +1,175 @@
+#include "lib/image/transfer.h"
+
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/image/facts.h"
+#include "lib/image/master.h"
+#include "lib/image/part.h"
+#include "lib/store/image.h"
+
+#define ATTEMPTS 3 /* downloads begun anew */
+
+static uint64_t
+max_bytes(const struct vm_transfer *t)
+{
+	return t->options->max_bytes != 0 ? t->options->max_bytes :
+					    VM_FETCH_MAX_BYTES;
+}
+
+static void
+note_progress(void *context, uint64_t done, uint64_t total)
+{
+	struct vm_transfer *t = context;
+
+	vm_flight_note(t->flight, done, total);
+}
+
+static int
+publish(struct vm_transfer *t, struct vm_publish *object,
+    const struct vm_master *master, char *id, struct vm_error *err)
+{
+	const struct vm_facts facts = { t->source->shown, t->alias, master };
+
+	if (vm_facts_publish(t->store, object, &facts, err) == -1 ||
+	    vm_trust_note(t->store, master->stream.sha256, t->source, t->trust,
+		err) == -1)
+		return -1;
+	memcpy(id, master->stream.sha256, VM_IMAGE_ID);
+	return 0;
+}
+
+/* A digest says what is wanted; "not modified" would be no answer to it. */
+static void
+set_conditions(const struct vm_transfer *t, struct vm_stream_options *options)
+{
+	if (t->facts == NULL || t->source->digest[0] != '\0' ||
+	    strcmp(t->source->shown, vm_json_string(t->facts, "source", "")) !=
+		0)
+		return;
+	options->etag = vm_json_string(t->facts, "etag", NULL);
+	options->modified = vm_json_string(t->facts, "last_modified", NULL);
+}
+
+static int
+download_with(struct vm_transfer *t, struct vm_part *part, char *id,
+    struct vm_error *err)
+{
+	struct vm_publish object VM_CLEAN_PUBLISH = { .dir_fd = -1 };
+	struct vm_stream *stream VM_CLEAN_STREAM = NULL;
+	struct vm_master master;
+	const struct vm_master_options wanted = {
+		.max_virtual_bytes = max_bytes(t),
+		.any_ratio = t->options->max_bytes != 0,
+		.format = t->source->format,
+	};
+	struct vm_stream_options options = {
+		.source = t->source,
+		.access = &t->options->access,
+		.stall_ms = t->options->stall_ms,
+		.max_rate = t->options->max_rate,
+		.max_bytes = max_bytes(t),
+		.part = part,
+		.mirrors = &t->mirrors,
+		.progress = note_progress,
+		.context = t,
+	};
+
+	set_conditions(t, &options);
+	if (vm_store_free_space(t->store, &options.free_bytes, err) == -1 ||
+	    vm_publish_begin(t->store, &object, err) == -1)
+		return -1;
+	if (part != NULL) /* that is on the disk already */
+		options.free_bytes += vm_part_prefix(part);
+	stream = vm_stream_open(&options, err);
+	if (stream == NULL ||
+	    vm_master_build(&object, stream, &wanted, &master, err) == -1)
+		return -1;
+	if (master.stream.reply.not_modified) {
+		id[0] = '\0';
+		return 0;
+	}
+	return publish(t, &object, &master, id, err);
+}
+
+/* Would what has come of it be of use to the next try? */
+static bool
+is_worth_keeping(const struct vm_error *failure)
+{
+	switch (failure->kind) {
+	case VM_E_UNAVAILABLE:
+		return strcmp(failure->code, "restart") != 0;
+	case VM_E_SYSTEM:
+	case VM_E_IO:
+	case VM_E_TRY_AGAIN:
+	case VM_E_DENIED:
+	case VM_E_INTERRUPTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* *resumed: it went on from what an earlier try had left. */
+static int
+download(struct vm_transfer *t, char *id, bool *resumed, struct vm_error *err)
+{
+	struct vm_part *part VM_CLEAN_PART = NULL;
+	int result;
+
+	t->mirrors.given = 0;
+	if (t->source->kind == VM_SOURCE_HTTP)
+		part = vm_part_open(t->store, t->source, !t->options->no_part);
+	*resumed = part != NULL && vm_part_prefix(part) > 0;
+	result = download_with(t, part, id, err);
+	if (result == 0 || !is_worth_keeping(err))
+		vm_part_discard(part);
+	return result;
+}
+
+/* One of the mirrors gave other bytes, and another may have the right ones. */
+static bool
+is_of_liar(struct vm_transfer *t, bool resumed, const struct vm_error *failure)
+{
+	return strcmp(failure->code, "digest_mismatch") == 0 && !resumed &&
+	    vm_mirrors_blame(&t->mirrors);
+}
+
+/* Was it lost in a way that another try may mend? */
+static bool
+is_lost(struct vm_transfer *t, bool resumed, const struct vm_error *failure)
+{
+	return is_of_liar(t, resumed, failure) ||
+	    strcmp(failure->code, "restart") == 0 ||
+	    strcmp(failure->code, "connection_lost") == 0 ||
+	    (resumed && failure->kind == VM_E_DATA);
+}
+
+int
+vm_transfer_run(struct vm_transfer *t, char *id, struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+	bool repeatable = t->source->kind == VM_SOURCE_HTTP, resumed;
+	int most = ATTEMPTS + 2 * (int)t->source->mirror_count;
+
+	if (t->source->mirror_count > 0 && t->source->digest[0] == '\0') {
+		vm_error_set(err, VM_E_USAGE, "no_digest",
+		    "without a digest nothing tells whether mirrors have the "
+		    "same file");
+		return vm_error_hint(err, "vmfetch --checksum sha256:HEX");
+	}
+	for (int attempt = 1; download(t, id, &resumed, &failure) == -1;
+	     attempt++) {
+		bool lost = is_lost(t, resumed, &failure);
+
+		if (!repeatable || !lost || attempt >= most) {
+			if (err != NULL)
+				*err = failure;
+			return -1;
+		}
+		vm_log(VM_LOG_INFO, "%s; beginning anew", failure.message);
+		vm_error_clear(&failure);
+	}
+	vm_mirrors_absolve(&t->mirrors);
+	return 0;
+}
