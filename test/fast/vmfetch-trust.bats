@@ -312,6 +312,22 @@ wrong() { printf '%064d' 0; }
 	code_is insecure
 }
 
+@test "the origin is down: only what was verified as is asked for now will do" {
+	requires minisign
+	minisign -GW -p key.pub -s key.sec >/dev/null
+	serve "$PWD/web"
+	status_is 0 vmfetch --insecure "$url/box.qcow2"
+	sums box.qcow2
+	minisign -S -s key.sec -m web/SHA256SUMS >/dev/null
+	stop_servers
+	status_is 69 vmfetch --keyring key.pub --refresh box
+	status_is 69 vmfetch --keyring key.pub box
+	status_is 77 vmfetch --keyring key.pub --offline box
+	code_is unverified
+	status_is 0 vmfetch --insecure --refresh box
+	err_has "that is here is used"
+}
+
 @test "minisign: prehashed and not, the trusted comment counts" {
 	requires minisign
 	for k in key other; do

@@ -142,3 +142,14 @@ has_part() { [ "$(cat "$VMPIPE_ROOT"/incoming/*/sums 2>/dev/null | wc -l)" = 2 ]
 	status_is 64 vmfetch ./a.raw ./b.raw --mirror "$url/b/box.raw"
 	[ ! -e "$log" ]
 }
+
+@test "credentials are for the source's server, mirrors get none" {
+	echo amy:pass-word >auth
+	chmod 600 auth
+	status_is 0 get "$url/status=404/box.raw" --mirror "$url/b/box.raw" \
+	    --insecure --auth-file auth
+	got_it
+	[ "$(awk '$1 ~ /status/ { print $4 }' "$log")" = \
+	    "Basic_$(printf amy:pass-word | base64)" ]
+	[ "$(awk '$1 ~ "^/b/" { print $4 }' "$log")" = - ]
+}
