@@ -12,7 +12,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/store/durable.h"
-#include "lib/store/trust.h"
+#include "lib/store/root.h"
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -164,7 +164,7 @@ check_virgin(const struct vm_store *store, bool create, struct vm_error *err)
 	if (is_empty(store->root_fd, &empty, err) == -1)
 		return -1;
 	if (!empty)
-		return vm_trust_refuse(store->root,
+		return vm_root_refuse(store->root,
 		    "is a directory that holds something else", err);
 	if (!create)
 		return no_store(store->root, err);
@@ -187,9 +187,9 @@ open_dir(struct vm_store *store, int i, bool make, struct vm_error *err)
 	if (store->fds[i] == -1 && errno == ENOENT && !make)
 		return 0;
 	if (store->fds[i] == -1)
-		return vm_trust_explain(store->root_fd, dir_names[i], path,
+		return vm_root_explain(store->root_fd, dir_names[i], path,
 		    errno, err);
-	return vm_trust_check_owner(store->fds[i], path, err);
+	return vm_root_check_owner(store->fds[i], path, err);
 }
 
 static int
@@ -227,12 +227,12 @@ open_root(struct vm_store *store, char *path, bool create, struct vm_error *err)
 	if (store->root_fd == -1 && errno == ENOENT && !create)
 		return no_store(path, err);
 	if (store->root_fd == -1)
-		return vm_trust_explain(AT_FDCWD, path, path, errno, err);
+		return vm_root_explain(AT_FDCWD, path, path, errno, err);
 	store->root = realpath(path, NULL);
 	if (store->root == NULL)
 		return vm_error_errno(err, errno, "the store %s", path);
-	if (vm_trust_check_type(store->root_fd, path, err) == -1 ||
-	    vm_trust_check_owner(store->root_fd, path, err) == -1)
+	if (vm_root_check_type(store->root_fd, path, err) == -1 ||
+	    vm_root_check_owner(store->root_fd, path, err) == -1)
 		return -1;
 	return open_dirs(store, create, err);
 }

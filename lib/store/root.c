@@ -1,4 +1,4 @@
-#include "lib/store/trust.h"
+#include "lib/store/root.h"
 
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -45,25 +45,25 @@ static const struct {
 };
 
 int
-vm_trust_refuse(const char *path, const char *why, struct vm_error *err)
+vm_root_refuse(const char *path, const char *why, struct vm_error *err)
 {
 	return vm_error_set(err, VM_E_DENIED, "bad_store", "the store %s %s",
 	    path, why);
 }
 
 int
-vm_trust_check_owner(int fd, const char *path, struct vm_error *err)
+vm_root_check_owner(int fd, const char *path, struct vm_error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
 		return vm_error_errno(err, errno, "%s", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0) {
-		vm_trust_refuse(path, "belongs to another user", err);
+		vm_root_refuse(path, "belongs to another user", err);
 		return vm_error_hint(err, "id; ls -ld '%s'", path);
 	}
 	if ((st.st_mode & S_IWOTH) != 0) {
-		vm_trust_refuse(path, "can be written by everybody", err);
+		vm_root_refuse(path, "can be written by everybody", err);
 		/* A directory of the system, like /tmp, is meant to be so. */
 		return (st.st_mode & S_ISVTX) != 0 ?
 		    vm_error_hint(err,
@@ -74,7 +74,7 @@ vm_trust_check_owner(int fd, const char *path, struct vm_error *err)
 }
 
 int
-vm_trust_check_type(int fd, const char *path, struct vm_error *err)
+vm_root_check_type(int fd, const char *path, struct vm_error *err)
 {
 	struct statfs fs;
 	unsigned long type;
@@ -99,7 +99,7 @@ vm_trust_check_type(int fd, const char *path, struct vm_error *err)
 }
 
 int
-vm_trust_explain(int dirfd, const char *name, const char *path, int errnum,
+vm_root_explain(int dirfd, const char *name, const char *path, int errnum,
     struct vm_error *err)
 {
 	struct stat st;
@@ -108,9 +108,9 @@ vm_trust_explain(int dirfd, const char *name, const char *path, int errnum,
 		return vm_error_errno(err, errnum, "the store %s", path);
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISLNK(st.st_mode)) {
-		vm_trust_refuse(path, "is a symbolic link", err);
+		vm_root_refuse(path, "is a symbolic link", err);
 		return vm_error_hint(err, "readlink -f '%s', and give that",
 		    path);
 	}
-	return vm_trust_refuse(path, "is not a directory", err);
+	return vm_root_refuse(path, "is not a directory", err);
 }
