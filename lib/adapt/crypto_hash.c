@@ -27,7 +27,9 @@ vm_hash_new(enum vm_hash_type type, struct vm_error *err)
 		vm_error_nomem(err);
 		return NULL;
 	}
-	hash->type = type == VM_HASH_SHA256 ? EVP_sha256() : EVP_sha512();
+	hash->type = type == VM_HASH_SHA256 ? EVP_sha256() :
+	    type == VM_HASH_SHA512	    ? EVP_sha512() :
+					      EVP_sha1();
 	if (start(hash, err) == -1) {
 		vm_hash_free(hash);
 		return NULL;

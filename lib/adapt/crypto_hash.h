@@ -1,6 +1,6 @@
 /*
- * crypto_hash.h - SHA-256 and SHA-512 (FIPS 180-4) while bytes pass, and random
- * bytes (libcrypto, getrandom).
+ * crypto_hash.h - digests (FIPS 180-4) while bytes pass, and random bytes
+ * (libcrypto, getrandom).
  */
 #ifndef VM_ADAPT_CRYPTO_HASH_H
 #define VM_ADAPT_CRYPTO_HASH_H
@@ -11,7 +11,11 @@
 #include "lib/base/clean.h"
 #include "lib/base/error.h"
 
-enum vm_hash_type { VM_HASH_SHA256, VM_HASH_SHA512 };
+enum vm_hash_type {
+	VM_HASH_SHA256,
+	VM_HASH_SHA512,
+	VM_HASH_SHA1 /* finds damage; is no proof of anything */
+};
 
 #define VM_HASH_SHA256_HEX 65 /* 64 digits and the NUL */
 #define VM_HASH_MAX_HEX 129

@@ -11,6 +11,7 @@ static void
 test_digests(void **state)
 {
 	VM_CLEAN_HASH struct vm_hash *hash = NULL;
+	VM_CLEAN_HASH struct vm_hash *sha1 = NULL;
 	struct vm_error err = { 0 };
 	char hex[VM_HASH_MAX_HEX];
 	int turn;
@@ -21,6 +22,10 @@ test_digests(void **state)
 	assert_string_equal("ba7816bf8f01cfea414140de5dae2223"
 			    "b00361a396177a9cb410ff61f20015ad",
 	    hex);
+	sha1 = vm_hash_new(VM_HASH_SHA1, &err);
+	assert_int_equal(0, vm_hash_add(sha1, "abc", 3, &err));
+	assert_int_equal(0, vm_hash_finish(sha1, hex, &err));
+	assert_string_equal("a9993e364706816aba3e25717850c26c9cd0d89d", hex);
 	hash = vm_hash_new(VM_HASH_SHA512, &err);
 	for (turn = 0; turn < 2; turn++) { /* it starts anew */
 		assert_int_equal(0, vm_hash_add(hash, "a", 1, &err));
