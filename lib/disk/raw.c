@@ -9,24 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/adapt/crypto_hash.h"
 #include "lib/base/clean.h"
 #include "lib/base/fd.h"
 #include "lib/base/proc.h"
 #include "lib/base/queue.h"
+#include "lib/disk/chunks.h"
 
-#define WORKERS_MAX 4
-#define CHUNKS (WORKERS_MAX + 2) /* buffers of one writer */
+#define CHUNKS (VM_CHUNK_WORKERS_MAX + 2) /* buffers of one writer */
 
 struct chunk {
 	uint64_t index;
 	size_t len;
-	unsigned char data[VM_RAW_CHUNK];
-};
-
-struct digests {
-	char **hex; /* NULL: only zeros */
-	size_t count;
+	unsigned char data[VM_CHUNK];
 };
 
 struct vm_raw {
@@ -35,91 +29,12 @@ struct vm_raw {
 	struct vm_queue free, full; /* chunks */
 	struct chunk *chunks[CHUNKS];
 	struct chunk *current;
-	pthread_t workers[WORKERS_MAX];
+	pthread_t workers[VM_CHUNK_WORKERS_MAX];
 	size_t worker_count;
 	pthread_mutex_t mutex; /* guards what follows */
-	struct digests digests;
+	struct vm_chunks digests;
 	struct vm_error error;
 };
-
-static size_t
-worker_count(void)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return cores < 1	? 1 :
-	    cores > WORKERS_MAX ? WORKERS_MAX :
-				  (size_t)cores;
-}
-
-static bool
-is_zero(const unsigned char *data, size_t len)
-{
-	return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
-}
-
-static uint64_t
-chunk_count(uint64_t size_bytes)
-{
-	return (size_bytes + VM_RAW_CHUNK - 1) / VM_RAW_CHUNK;
-}
-
-/* A chunk's digest into *hex: NULL when it holds only zeros. */
-static int
-digest_chunk(struct vm_hash *hash, const unsigned char *data, size_t len,
-    char **hex, struct vm_error *err)
-{
-	char text[VM_HASH_MAX_HEX];
-
-	*hex = NULL;
-	if (len == 0 || is_zero(data, len))
-		return 0;
-	if (vm_hash_add(hash, data, len, err) == -1 ||
-	    vm_hash_finish(hash, text, err) == -1)
-		return -1;
-	*hex = strdup(text);
-	return *hex == NULL ? vm_error_nomem(err) : 0;
-}
-
-/* How many bytes from at on are holes, or are not, as the first piece says. */
-static size_t
-run_length(const struct chunk *chunk, size_t at, bool *hole)
-{
-	size_t end = at, piece;
-
-	while (end < chunk->len) {
-		bool zero;
-
-		piece = chunk->len - end;
-		piece = piece < VM_RAW_HOLE ? piece : VM_RAW_HOLE;
-		zero = is_zero(chunk->data + end, piece);
-		if (end == at)
-			*hole = zero;
-		else if (zero != *hole)
-			break;
-		end += piece;
-	}
-	return end - at;
-}
-
-static int
-write_chunk(int fd, const struct chunk *chunk, struct vm_error *err)
-{
-	uint64_t offset = chunk->index * VM_RAW_CHUNK;
-	bool hole = false;
-
-	for (size_t at = 0, len; at < chunk->len; at += len) {
-		len = run_length(chunk, at, &hole);
-		if (!hole &&
-		    vm_fd_pwrite(fd, chunk->data + at, len, offset + at,
-			"the master", err) == -1)
-			return -1;
-	}
-	/* Only a hint: what it cannot do the fsync at the end will. */
-	(void)sync_file_range(fd, (off_t)offset, (off_t)chunk->len,
-	    SYNC_FILE_RANGE_WRITE);
-	return 0;
-}
 
 static void
 fail(struct vm_raw *raw, const struct vm_error *error)
@@ -136,19 +51,14 @@ fail(struct vm_raw *raw, const struct vm_error *error)
 static int
 reserve_digest(struct vm_raw *raw, uint64_t index, struct vm_error *err)
 {
-	char **hex;
+	int result;
 
 	if (index % 1024 != 0)
 		return 0;
 	pthread_mutex_lock(&raw->mutex);
-	hex = reallocarray(raw->digests.hex, index + 1024, sizeof(*hex));
-	if (hex != NULL) {
-		memset(hex + index, 0, 1024 * sizeof(*hex));
-		raw->digests.hex = hex;
-		raw->digests.count = index + 1024;
-	}
+	result = vm_chunks_grow(&raw->digests, index + 1024, err);
 	pthread_mutex_unlock(&raw->mutex);
-	return hex == NULL ? vm_error_nomem(err) : 0;
+	return result;
 }
 
 static void *
@@ -161,13 +71,15 @@ work(void *arg)
 	char *hex;
 
 	while (hash != NULL && (chunk = vm_queue_get(&raw->full)) != NULL) {
-		if (digest_chunk(hash, chunk->data, chunk->len, &hex, &err) ==
-		    -1)
+		if (vm_chunks_digest(hash, chunk->data, chunk->len, &hex,
+			&err) == -1)
 			break;
 		pthread_mutex_lock(&raw->mutex);
 		raw->digests.hex[chunk->index] = hex;
 		pthread_mutex_unlock(&raw->mutex);
-		if (hex != NULL && write_chunk(raw->fd, chunk, &err) == -1)
+		if (hex != NULL &&
+		    vm_chunks_write(raw->fd, chunk->index, chunk->data,
+			chunk->len, &err) == -1)
 			break;
 		(void)vm_queue_put(&raw->free, chunk);
 	}
@@ -185,7 +97,7 @@ start(struct vm_raw *raw, struct vm_error *err)
 			return vm_error_nomem(err);
 		(void)vm_queue_put(&raw->free, raw->chunks[i]);
 	}
-	for (size_t i = 0; i < worker_count(); i++) {
+	for (size_t i = 0; i < vm_chunks_workers(); i++) {
 		int error = pthread_create(&raw->workers[i], NULL, work, raw);
 
 		if (error != 0)
@@ -249,7 +161,7 @@ vm_raw_add(struct vm_raw *raw, const void *data, size_t len,
 			chunk = vm_queue_get(&raw->free);
 			if (chunk == NULL)
 				return report(raw, err);
-			chunk->index = raw->size_bytes / VM_RAW_CHUNK;
+			chunk->index = raw->size_bytes / VM_CHUNK;
 			chunk->len = 0;
 			raw->current = chunk;
 		}
@@ -274,25 +186,6 @@ join_workers(struct vm_raw *raw)
 		pthread_join(raw->workers[--raw->worker_count], NULL);
 }
 
-static int
-format_chunks(const struct digests *digests, uint64_t size_bytes,
-    struct vm_buf *out, struct vm_error *err)
-{
-	if (vm_buf_format(out, err, "vmpipe-chunks 1 sha256 %llu %llu\n",
-		(unsigned long long)VM_RAW_CHUNK,
-		(unsigned long long)size_bytes) == -1)
-		return -1;
-	for (uint64_t i = 0; i < chunk_count(size_bytes); i++) {
-		const char *hex = digests->hex[i];
-
-		if (vm_buf_add_string(out, hex != NULL ? hex : "-", err) ==
-			-1 ||
-		    vm_buf_add(out, "\n", 1, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 int
 vm_raw_finish(struct vm_raw *raw, uint64_t *size_bytes, struct vm_buf *chunks,
     struct vm_error *err)
@@ -305,18 +198,10 @@ vm_raw_finish(struct vm_raw *raw, uint64_t *size_bytes, struct vm_buf *chunks,
 		return report(raw, err);
 	if (ftruncate(raw->fd, (off_t)raw->size_bytes) == -1)
 		return vm_error_errno(err, errno, "set the master's size");
-	if (format_chunks(&raw->digests, raw->size_bytes, chunks, err) == -1)
+	if (vm_chunks_format(&raw->digests, raw->size_bytes, chunks, err) == -1)
 		return -1;
 	*size_bytes = raw->size_bytes;
 	return 0;
-}
-
-static void
-release_digests(struct digests *digests)
-{
-	for (size_t i = 0; i < digests->count; i++)
-		free(digests->hex[i]);
-	free(digests->hex);
 }
 
 void
@@ -331,7 +216,7 @@ vm_raw_clean(struct vm_raw **owned)
 	join_workers(raw);
 	for (size_t i = 0; i < CHUNKS; i++)
 		free(raw->chunks[i]);
-	release_digests(&raw->digests);
+	vm_chunks_release(&raw->digests);
 	vm_queue_release(&raw->free);
 	vm_queue_release(&raw->full);
 	pthread_mutex_destroy(&raw->mutex);
@@ -343,7 +228,7 @@ vm_raw_clean(struct vm_raw **owned)
 struct scan {
 	int fd;
 	uint64_t size_bytes;
-	struct digests digests;
+	struct vm_chunks digests;
 	pthread_mutex_t mutex; /* guards next and error */
 	uint64_t next;	       /* chunk */
 	struct vm_error error;
@@ -357,9 +242,9 @@ take_next(struct scan *scan)
 	off_t data;
 
 	pthread_mutex_lock(&scan->mutex);
-	data = lseek(scan->fd, (off_t)(scan->next * VM_RAW_CHUNK), SEEK_DATA);
+	data = lseek(scan->fd, (off_t)(scan->next * VM_CHUNK), SEEK_DATA);
 	if (data >= 0)
-		index = (uint64_t)data / VM_RAW_CHUNK;
+		index = (uint64_t)data / VM_CHUNK;
 	else
 		index = errno == ENXIO ? scan->digests.count : scan->next;
 	if (vm_error_is_set(&scan->error) || index > scan->digests.count)
@@ -375,7 +260,7 @@ scan_chunks(void *arg)
 	struct scan *scan = arg;
 	struct vm_error err = { 0 };
 	struct vm_hash *hash VM_CLEAN_HASH = vm_hash_new(VM_HASH_SHA256, &err);
-	unsigned char *data VM_CLEAN_FREE = malloc(VM_RAW_CHUNK);
+	unsigned char *data VM_CLEAN_FREE = malloc(VM_CHUNK);
 	uint64_t index;
 	size_t got;
 
@@ -384,10 +269,10 @@ scan_chunks(void *arg)
 	while (data != NULL && !vm_error_is_set(&err) &&
 	    (index = take_next(scan)) < scan->digests.count) {
 		if (vm_proc_check_stop(&err) == -1 ||
-		    vm_fd_pread(scan->fd, data, VM_RAW_CHUNK,
-			index * VM_RAW_CHUNK, &got, "the master", &err) == -1)
+		    vm_fd_pread(scan->fd, data, VM_CHUNK, index * VM_CHUNK,
+			&got, "the master", &err) == -1)
 			break;
-		if (digest_chunk(hash, data, got, &scan->digests.hex[index],
+		if (vm_chunks_digest(hash, data, got, &scan->digests.hex[index],
 			&err) == -1)
 			break;
 	}
@@ -402,11 +287,11 @@ scan_chunks(void *arg)
 static int
 run_scan(struct scan *scan, struct vm_error *err)
 {
-	pthread_t threads[WORKERS_MAX];
+	pthread_t threads[VM_CHUNK_WORKERS_MAX];
 	size_t started = 0;
 
 	/* With fewer threads than asked for it is done all the same. */
-	while (started + 1 < worker_count() &&
+	while (started + 1 < vm_chunks_workers() &&
 	    pthread_create(&threads[started], NULL, scan_chunks, scan) == 0)
 		started++;
 	scan_chunks(scan);
@@ -426,7 +311,7 @@ vm_raw_scan(int fd, uint64_t size_bytes, struct vm_buf *chunks,
 	struct scan scan = {
 		.fd = fd,
 		.size_bytes = size_bytes,
-		.digests.count = chunk_count(size_bytes),
+		.digests.count = vm_chunks_of(size_bytes),
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
 	int result;
@@ -437,8 +322,9 @@ vm_raw_scan(int fd, uint64_t size_bytes, struct vm_buf *chunks,
 		return vm_error_nomem(err);
 	result = run_scan(&scan, err);
 	if (result == 0)
-		result = format_chunks(&scan.digests, size_bytes, chunks, err);
-	release_digests(&scan.digests);
+		result = vm_chunks_format(&scan.digests, size_bytes, chunks,
+		    err);
+	vm_chunks_release(&scan.digests);
 	pthread_mutex_destroy(&scan.mutex);
 	return result;
 }

@@ -7,9 +7,6 @@
  * its offset and asks the kernel to begin writing it out, so that the fsync at
  * the end has little left to do.  Digests, writing and whatever produces the
  * bytes overlap.
- *
- * The chunks file is text: "vmpipe-chunks 1 sha256 4194304 SIZE", then one line
- * per chunk: 64 hex digits, or "-" for a chunk of zeros only.
  */
 #ifndef VM_DISK_RAW_H
 #define VM_DISK_RAW_H
@@ -18,9 +15,6 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
-
-#define VM_RAW_CHUNK ((uint64_t)4 << 20)
-#define VM_RAW_HOLE ((size_t)64 << 10) /* what is looked at for zeros */
 
 struct vm_raw;
 
@@ -32,8 +26,8 @@ int vm_raw_add(struct vm_raw *raw, const void *data, size_t len,
     struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * Wait for all writes, set the file's size and append the chunks file's text
- * to chunks.  size_bytes gets how many were added.  Not synced.
+ * Wait for all writes, set the file's size and append the chunks' text (chunks.h) to
+ * `chunks`.  size_bytes gets how many were added.  Not synced.
  */
 int vm_raw_finish(struct vm_raw *raw, uint64_t *size_bytes,
     struct vm_buf *chunks, struct vm_error *err) VM_MUST_CHECK;

@@ -9,9 +9,10 @@
 #include "lib/adapt/crypto_hash.h"
 #include "lib/base/fd.h"
 #include "lib/base/proc.h"
+#include "lib/disk/chunks.h"
 #include "test/unit.h"
 
-#define CHUNK VM_RAW_CHUNK
+#define CHUNK VM_CHUNK
 
 static int
 make_file(void)
