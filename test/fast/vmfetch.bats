@@ -135,26 +135,6 @@ is_master()
 	is_master "$(sha web/box.qcow2)" box.raw
 }
 
-@test "the second waits, says so after --lock-timeout, takes over a dead one" {
-	serve "$PWD/web" 'limit_rate 60k;'
-	vmfetch --insecure "$url/box.qcow2" >/dev/null 3>&- &
-	first=$!
-	wait_for is_fetching
-	status_is 75 vmfetch --insecure --lock-timeout 100ms "$url/box.qcow2"
-	err_has "another process is fetching it"
-	[ "$(field error.retryable)" = true ]
-	vmfetch --insecure "$url/disk.raw" -a other >/dev/null 3>&- &
-	other=$!
-	vmfetch --insecure "$url/box.qcow2" >out 3>&- &
-	second=$!
-	kill -9 "$first"
-	wait "$second"
-	[ "$(jq -r .image.id out)" = "$(sha web/box.qcow2)" ]
-	kill "$other"
-	wait "$other" || :
-}
-is_fetching() { grep -qs ' 393216$' "$VMPIPE_ROOT"/locks/fetch-*; }
-
 @test "a manifest: one record per role, in order, its files taken in" {
 	mkdir files
 	echo key >files/key.pub

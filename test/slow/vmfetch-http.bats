@@ -207,3 +207,24 @@ nothing_there()
 	got_it
 	status_is 65 get nolength,drop=100000
 }
+
+@test "the second waits, says so after --lock-timeout, takes over a dead one" {
+	serve "$PWD/web" 'limit_rate 60k;'
+	vmfetch --insecure "$url/box.qcow2" >/dev/null 3>&- &
+	first=$!
+	wait_for is_fetching
+	status_is 75 vmfetch --insecure --lock-timeout 100ms "$url/box.qcow2"
+	err_has "another process is fetching it"
+	[ "$(jq -r .error.retryable <<<"$output")" = true ]
+	qemu-img convert -f qcow2 -O raw web/box.qcow2 web/disk.raw
+	vmfetch --insecure "$url/disk.raw" -a other >/dev/null 3>&- &
+	other=$!
+	vmfetch --insecure "$url/box.qcow2" >out 3>&- &
+	second=$!
+	kill -9 "$first"
+	wait "$second"
+	[ "$(jq -r .image.id out)" = "$sum" ]
+	kill "$other"
+	wait "$other" || :
+}
+is_fetching() { grep -qs ' 393216$' "$VMPIPE_ROOT"/locks/fetch-*; }
