@@ -337,6 +337,20 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 	status_is 0 vmfetch --checksum "sha256:$good" ./box.raw
 }
 
+@test "a file that changes while it is read: 75, and nothing is made of it" {
+	truncate -s 256M changing.raw
+	perl -e 'for (;;) { utime undef, undef, "changing.raw"; select undef,
+	    undef, undef, 0.001 }' 3>&- 4>&- &
+	servers+=($!)
+	status_is 75 vmfetch ./changing.raw
+	[ "$(field error.code)" = changed ]
+	err_has "it was changed while it was read"
+	stop_servers
+	no_litter
+	[ -z "$(ls "$VMPIPE_ROOT/images")" ]
+	status_is 0 vmfetch ./changing.raw
+}
+
 @test "a full disk: 74, nothing left, and it works afterwards" {
 	for fault in write:1:ENOSPC fsync:1:ENOSPC link:1:ENOSPC \
 	    rename:1:ENOSPC fsync_dir:1:ENOSPC open:1:ENOSPC; do
