@@ -18,7 +18,7 @@ struct fetch {
 	struct vm_store *store;
 	struct vm_source *source; /* pinned as soon as it is known how */
 	struct vm_trust trust;
-	struct vm_json *recalled; /* how its image was verified, or NULL */
+	struct vm_json *recalled; /* what was asked for before, or NULL */
 	const struct vm_fetch_options *options;
 	struct vm_flight flight;
 	char *alias;		       /* that it has or will have */
@@ -87,6 +87,22 @@ find_present(struct fetch *f, char *id, struct vm_error *err)
 	return 1;
 }
 
+/* What was asked for shall be asked for the next time too. */
+static int
+note_trust(const struct fetch *f, struct vm_error *err)
+{
+	const struct vm_source *source = f->source;
+	struct vm_json *asked VM_CLEAN_JSON = NULL;
+
+	if (source->checksums == NULL && source->keyring == NULL &&
+	    f->options->verify != VM_VERIFY_NO)
+		return 0;
+	asked = vm_trust_describe(source, err);
+	return asked == NULL ?
+	    -1 :
+	    vm_alias_set_trust(f->store, f->alias, asked, err);
+}
+
 /* Make it the alias's current image and say what it is. */
 static int
 adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
@@ -108,6 +124,8 @@ adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
 			     &alias, err) == -1)
 			return -1;
 	}
+	if (!f->options->dry_run && note_trust(f, err) == -1)
+		return -1;
 	fetched->alias = alias;
 	fetched->virtual_size = (uint64_t)vm_json_int(facts, "virtual_size", 0);
 	return 0;
@@ -234,7 +252,7 @@ find_verified(struct fetch *f, char *id, struct vm_error *err)
 	facts = vm_image_load(f->store, id, err);
 	if (facts == NULL)
 		return -1;
-	if (vm_trust_is_met(f->source, f->options, facts))
+	if (vm_trust_is_met(f->source, f->source->shown, f->options, facts))
 		return 1;
 	if (f->source->pull != VM_PULL_NEVER && !f->options->offline)
 		return 0;
@@ -251,7 +269,8 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 
 	vm_trust_recall(f->recalled, f->options, f->source);
 	if (vm_trust_check(f->source, f->options, err) == -1)
-		return -1;
+		return vm_error_hint(err,
+		    "vmfetch --verify=no to forget what was asked for before");
 	if (f->source->pull == VM_PULL_NEVER || f->options->offline)
 		return 0;
 	if (vm_trust_check_way(f->source, f->options, err) == -1)
@@ -281,7 +300,8 @@ use_current(const struct fetch *f, char *id, const struct vm_error *failure,
 
 	if (failure->kind == VM_E_UNAVAILABLE && f->current[0] != '\0' &&
 	    !is_pinned && !f->options->must_refresh && !f->options->dry_run &&
-	    vm_trust_is_met(f->source, f->options, f->facts)) {
+	    vm_trust_is_met(f->source, f->source->shown, f->options,
+		f->facts)) {
 		vm_log(VM_LOG_WARN, "%s; the image of %s that is here is used",
 		    failure->message, vm_json_string(f->facts, "fetched", "?"));
 		memcpy(id, f->current, sizeof(f->current));
@@ -299,7 +319,9 @@ obtain(struct fetch *f, char *id, struct vm_error *err)
 	struct vm_error failure = { 0 };
 	int present;
 
-	f->recalled = vm_json_copy(vm_json_get(f->facts, "trust"));
+	f->recalled = vm_alias_trust(f->store, f->alias, f->source->shown);
+	if (f->recalled == NULL)
+		f->recalled = vm_json_copy(vm_json_get(f->facts, "trust"));
 	present = pin(f, id, &failure);
 	if (present == 0 && !f->options->dry_run)
 		present = fetch_absent(f, id, &failure) == 0 ? 1 : -1;

@@ -103,14 +103,14 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 	    (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA))
 		ask = true;
 	if (facts != NULL && source->digest[0] == '\0' &&
-	    !vm_trust_is_met(source, options, facts))
+	    !vm_trust_is_met(source, origin, options, facts))
 		ask = true;
 	/* What came from stdin cannot be asked for again. */
 	if (ask && origin != NULL && strcmp(origin, "stdin") != 0)
 		return ask_origin(store, source, options, &alias, origin,
 		    fetched, err);
 	if (facts != NULL && source->digest[0] == '\0' &&
-	    !vm_trust_is_met(source, options, facts))
+	    !vm_trust_is_met(source, origin, options, facts))
 		return vm_error_set(err, VM_E_DENIED, "unverified",
 		    "%s: not verified so, and its origin cannot be asked",
 		    source->shown);

@@ -113,11 +113,26 @@ vm_trust_check(const struct vm_source *source,
 	return 0;
 }
 
+/* Do the checksums come in the clear?  (NULL: those beside the image.) */
 static bool
-is_plain(const char *url)
+are_plain(const struct vm_source *source)
 {
-	return url == NULL || strcmp(url, "auto") == 0 ||
-	    strncasecmp(url, "http://", 7) == 0;
+	const char *url = source->checksums;
+
+	if (url == NULL || strcmp(url, "auto") == 0)
+		return vm_source_is_plain(source);
+	return strstr(url, "://") != NULL &&
+	    strncasecmp(url, "https://", 8) != 0 &&
+	    strncasecmp(url, "file://", 7) != 0;
+}
+
+static int
+refuse_plain(struct vm_error *err, const char *why)
+{
+	vm_error_set(err, VM_E_DENIED, "insecure", "%s", why);
+	return vm_error_hint(err,
+	    "vmfetch --checksum sha256:HEX, --keyring FILE, or "
+	    "--insecure to trust the network");
 }
 
 int
@@ -126,22 +141,25 @@ vm_trust_check_way(const struct vm_source *source,
 {
 	const struct vm_http_access *access = &options->access;
 
-	if (options->insecure || !vm_source_is_plain(source))
+	if (options->insecure)
 		return 0;
-	if (access->token != NULL || access->user != NULL) {
+	if (vm_source_is_plain(source) &&
+	    (access->token != NULL || access->user != NULL)) {
 		vm_error_set(err, VM_E_DENIED, "insecure",
 		    "plain http: anybody on the way could read the "
 		    "credentials");
 		return vm_error_hint(err, "vmfetch --insecure to let them");
 	}
 	if (source->digest[0] != '\0' || wants_signature(source, options) ||
-	    !is_plain(source->checksums))
+	    !are_plain(source))
 		return 0;
-	vm_error_set(err, VM_E_DENIED, "insecure",
-	    "plain http and no digest: anybody on the way could change it");
-	return vm_error_hint(err,
-	    "vmfetch --checksum sha256:HEX, --keyring FILE, or "
-	    "--insecure to trust the network");
+	/* However the image comes: its mirrors, and the store, have only this
+	 * digest to go by. */
+	return refuse_plain(err,
+	    source->checksums != NULL ?
+		"checksums by plain http, and not signed: anybody on the way "
+		"could change them" :
+		"plain http and no digest: anybody on the way could change it");
 }
 
 /* --- signatures ---------------------------------------------------------- */
@@ -238,10 +256,11 @@ verify(const struct vm_source *source, const struct vm_fetch_options *options,
 }
 
 bool
-vm_trust_is_met(const struct vm_source *source,
+vm_trust_is_met(const struct vm_source *source, const char *origin,
     const struct vm_fetch_options *options, const struct vm_json *facts)
 {
 	const char *by = vm_json_string(facts, "trust.by", "");
+	const char *from = vm_json_string(facts, "trust.source", "");
 	VM_CLEAN_BUF struct vm_buf keyring = { 0 };
 	char hex[VM_HASH_SHA256_HEX];
 
@@ -249,7 +268,8 @@ vm_trust_is_met(const struct vm_source *source,
 		return true;
 	if (!wants_signature(source, options))
 		return by[0] != '\0';
-	return strncmp(by, "signature:", 10) == 0 && source->keyring != NULL &&
+	return strncmp(by, "signature:", 10) == 0 && origin != NULL &&
+	    strcmp(from, origin) == 0 && source->keyring != NULL &&
 	    vm_document_read(source, options, source->keyring, &keyring,
 		NULL) == 0 &&
 	    vm_hash_sha256(keyring.data, keyring.len, hex, NULL) == 0 &&
@@ -271,9 +291,8 @@ set_place(struct vm_json *trust, const char *name, const char *where,
 	return shown == NULL ? -1 : vm_json_set_string(trust, name, shown, err);
 }
 
-static struct vm_json *
-describe(const struct vm_source *source, const struct vm_trust *trust,
-    struct vm_error *err)
+struct vm_json *
+vm_trust_describe(const struct vm_source *source, struct vm_error *err)
 {
 	struct vm_json *made VM_CLEAN_JSON = vm_json_new_object();
 
@@ -281,8 +300,7 @@ describe(const struct vm_source *source, const struct vm_trust *trust,
 		vm_error_nomem(err);
 		return NULL;
 	}
-	if (vm_json_set_string(made, "by", trust->by, err) == -1 ||
-	    vm_json_set_string(made, "source", source->shown, err) == -1 ||
+	if (vm_json_set_string(made, "source", source->shown, err) == -1 ||
 	    set_place(made, "checksums", source->checksums, err) == -1 ||
 	    set_place(made, "signature", source->signature, err) == -1 ||
 	    set_place(made, "keyring", source->keyring, err) == -1)
@@ -300,8 +318,9 @@ vm_trust_note(struct vm_store *store, const char *id,
 
 	if (trust->by[0] == '\0')
 		return 0;
-	made = describe(source, trust, err);
-	if (made == NULL)
+	made = vm_trust_describe(source, err);
+	if (made == NULL ||
+	    vm_json_set_string(made, "by", trust->by, err) == -1)
 		return -1;
 	facts = vm_image_load(store, id, err);
 	if (facts == NULL)
@@ -322,14 +341,15 @@ void
 vm_trust_recall(const struct vm_json *trust,
     const struct vm_fetch_options *options, struct vm_source *source)
 {
-	if (options->verify != VM_VERIFY_USUAL || source->digest[0] != '\0' ||
-	    source->checksums != NULL || source->signature != NULL ||
-	    source->keyring != NULL ||
+	if (options->verify == VM_VERIFY_NO || source->digest[0] != '\0' ||
 	    strcmp(vm_json_string(trust, "source", ""), source->shown) != 0)
 		return;
-	source->checksums = borrow(trust, "checksums");
-	source->signature = borrow(trust, "signature");
-	source->keyring = borrow(trust, "keyring");
+	if (source->checksums == NULL && source->signature == NULL) {
+		source->checksums = borrow(trust, "checksums");
+		source->signature = borrow(trust, "signature");
+	}
+	if (source->keyring == NULL)
+		source->keyring = borrow(trust, "keyring");
 }
 
 /* --- checksums ----------------------------------------------------------- */

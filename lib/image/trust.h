@@ -44,6 +44,13 @@ struct vm_trust {
 	char by[96];
 };
 
+/*
+ * What is asked for, {"source", "checksums"?, "signature"?, "keyring"?}, to be
+ * kept with the alias for vm_trust_recall(): the caller's.
+ */
+struct vm_json *vm_trust_describe(const struct vm_source *source,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* Write it into the image's file, unless it says so or `by` is "". */
 int vm_trust_note(struct vm_store *store, const char *id,
     const struct vm_source *source, const struct vm_trust *trust,
@@ -51,8 +58,9 @@ int vm_trust_note(struct vm_store *store, const char *id,
 
 /*
  * What was asked for when the source was fetched before is asked for again,
- * unless the user says something else now: so a refresh by its alias never
- * trusts less.  The strings are borrowed from the object.
+ * unless the user gives a digest or says --verify=no: so a refresh never trusts
+ * less.  Other checksums, or another keyring, take the place of the former
+ * ones.  The strings are borrowed from the object.
  */
 void vm_trust_recall(const struct vm_json *trust,
     const struct vm_fetch_options *options, struct vm_source *source);
@@ -63,14 +71,19 @@ int vm_trust_check(const struct vm_source *source,
 
 /*
  * Would anybody on the way be able to change it?  VM_E_DENIED "insecure" for
- * plain http without a digest from elsewhere and without a signature, and for
+ * plain http without a digest from elsewhere and without a signature, for
+ * checksums by plain http that are not signed, wherever the image is, and for
  * credentials in the clear.
  */
 int vm_trust_check_way(const struct vm_source *source,
     const struct vm_fetch_options *options, struct vm_error *err) VM_MUST_CHECK;
 
-/* Is an image with these facts verified as it is asked for now? */
-bool vm_trust_is_met(const struct vm_source *source,
+/*
+ * Is an image with these facts verified as it is asked for now?  `origin` is
+ * where it comes from, as shown (NULL: not known): a signature says which name
+ * the bytes have, so one that was checked for another source does not count.
+ */
+bool vm_trust_is_met(const struct vm_source *source, const char *origin,
     const struct vm_fetch_options *options, const struct vm_json *facts);
 
 /*

@@ -223,6 +223,31 @@ vm_alias_of_source(struct vm_store *store, const char *source,
 	return found;
 }
 
+static struct vm_json *
+load_trust(struct vm_store *store, const char *name, const char *source)
+{
+	VM_CLEAN_JSON struct vm_json *json = vm_alias_load(store, name, NULL);
+	const struct vm_json *trust = vm_json_get(json, "trust");
+
+	return strcmp(vm_json_string(trust, "source", ""), source) == 0 ?
+	    vm_json_copy(trust) :
+	    NULL;
+}
+
+struct vm_json *
+vm_alias_trust(struct vm_store *store, const char *first, const char *source)
+{
+	struct vm_json *trust = load_trust(store, first, source);
+	VM_CLEAN_NAMES char **names = trust != NULL ?
+	    NULL :
+	    vm_store_list(store, VM_STORE_ALIASES, NULL);
+
+	for (size_t i = 0; trust == NULL && names != NULL && names[i] != NULL;
+	     i++)
+		trust = load_trust(store, names[i], source);
+	return trust;
+}
+
 /* --- moving ----------------------------------------------------------------*/
 
 /* The number of the generation that has this id, or 0. */
@@ -308,12 +333,21 @@ load_or_begin(struct vm_store *store, const char *name, struct vm_error *err)
 	return NULL;
 }
 
+static int
+take_lock(struct vm_store *store, const char *name, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *lock_name = vm_buf_printf(err, "alias-%s", name);
+
+	return lock_name == NULL ?
+	    -1 :
+	    vm_lock_named(store, lock_name, LOCK_WAIT_MS, err);
+}
+
 int
 vm_alias_set(struct vm_store *store, const char *name, const char *id,
     const char *source, struct vm_alias *alias, struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *json = NULL;
-	VM_CLEAN_FREE char *lock_name = NULL;
 	VM_CLEAN_FD int lock = -1;
 	unsigned number;
 
@@ -322,10 +356,7 @@ vm_alias_set(struct vm_store *store, const char *name, const char *id,
 	if (!vm_meta_is_digest(id, true))
 		return vm_error_set(err, VM_E_USAGE, "bad_id",
 		    "%s: not an image's id", id);
-	lock_name = vm_buf_printf(err, "alias-%s", name);
-	if (lock_name == NULL)
-		return -1;
-	lock = vm_lock_named(store, lock_name, LOCK_WAIT_MS, err);
+	lock = take_lock(store, name, err);
 	if (lock == -1)
 		return -1;
 	json = load_or_begin(store, name, err);
@@ -344,4 +375,24 @@ vm_alias_set(struct vm_store *store, const char *name, const char *id,
 		err) == -1)
 		return -1;
 	return get_generation(json, name, number, alias, err);
+}
+
+int
+vm_alias_set_trust(struct vm_store *store, const char *name,
+    const struct vm_json *trust, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *json = NULL;
+	VM_CLEAN_FD int lock = take_lock(store, name, err);
+
+	if (lock == -1)
+		return -1;
+	json = vm_alias_load(store, name, err);
+	if (json == NULL)
+		return -1;
+	if (vm_json_is_equal(trust, vm_json_get(json, "trust")))
+		return 0;
+	if (vm_json_set(json, "trust", vm_json_copy(trust), err) == -1)
+		return -1;
+	return vm_meta_write(store, store->fds[VM_STORE_ALIASES], name, 0640,
+	    json, err);
 }

@@ -2,7 +2,7 @@
  * alias.h - names of sources and their generations: aliases/<name>.
  *
  * A JSON file {"name","source","current":4,"generations":{"1":{"id",
- * "fetched","source"},...}}.  name@N is a generation, the bare name the
+ * "fetched","source"},...},"trust"?}.  name@N is a generation, the bare name the
  * current one.  Moving back to an older generation is the rollback; the next
  * new generation gets a number never used before.
  */
@@ -40,6 +40,18 @@ int vm_alias_set(struct vm_store *store, const char *name, const char *id,
 /* The alias file's JSON, or NULL with VM_E_NO_INPUT. */
 struct vm_json *vm_alias_load(struct vm_store *store, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * How the alias's source shall be verified the next time, an object that names
+ * it in "source".  Images come and go, this stays.
+ */
+int vm_alias_set_trust(struct vm_store *store, const char *name,
+    const struct vm_json *trust, struct vm_error *err) VM_MUST_CHECK;
+
+/* The same of this source, from the alias `first` if it has any, else from
+ * another one: the caller's, or NULL (no error). */
+struct vm_json *vm_alias_trust(struct vm_store *store, const char *first,
+    const char *source);
 
 /* The alias whose source is this URL or path, or NULL (no error) if none. */
 char *vm_alias_of_source(struct vm_store *store, const char *source,

@@ -169,6 +169,20 @@ wrong() { printf '%064d' 0; }
 	got_it
 }
 
+@test "checksums by plain http prove nothing of an https image or its mirrors" {
+	serve_tls IP:127.0.0.1
+	sums box.qcow2
+	get() { vmfetch --cacert ca.pem --checksums "$url/SHA256SUMS" "$@"; }
+	status_is 77 get --mirror "$url/box.qcow2" "$tls/none/box.qcow2"
+	code_is insecure
+	status_is 77 get "$tls/box.qcow2"
+	status_is 77 get web/box.qcow2
+	has_requests 0 GET /SHA256SUMS
+	nothing_there
+	status_is 0 get --insecure "$tls/box.qcow2"
+	got_it
+}
+
 @test "what excludes each other" {
 	sum=sha256:$(wrong)
 	status_is 64 vmfetch --checksum "$sum" --checksums auto web/box.qcow2
@@ -326,6 +340,65 @@ wrong() { printf '%064d' 0; }
 	code_is unverified
 	status_is 0 vmfetch --insecure --refresh box
 	err_has "that is here is used"
+}
+
+# signed_key FILE: web/SHA256SUMS of it, signed by the new key.pub.
+signed_key()
+{
+	requires minisign
+	minisign -GW -p key.pub -s key.sec >/dev/null
+	sums "$1"
+	minisign -S -s key.sec -m web/SHA256SUMS >/dev/null
+}
+make_raw() { head -c 1M /dev/urandom >web/box.img; }
+
+@test "what was asked for before outlives the image, and other words for it" {
+	make_raw
+	signed_key box.img
+	status_is 0 vmfetch --keyring key.pub web/box.img
+	old=$(field image.id)
+	rm -r "$VMPIPE_ROOT/images/$old"
+	make_raw
+	status_is 65 vmfetch box
+	code_is digest_mismatch
+	status_is 65 vmfetch -a other web/box.img
+	status_is 65 vmfetch --verify=checksum box
+	(cd web && sha256sum box.img >OTHERS)
+	status_is 77 vmfetch --checksums web/OTHERS box
+	code_is no_signature
+	status_is 64 vmfetch --insecure box
+	err_has "run: vmfetch --verify=no to forget"
+	nothing_there
+	status_is 0 vmfetch --verify=no box
+	[ "$(field image.id)" != "$old" ]
+	make_raw
+	status_is 0 vmfetch --refresh box
+}
+
+@test "the same image from another source changes nothing for the first" {
+	make_raw
+	signed_key box.img
+	status_is 0 vmfetch --keyring key.pub web/box.img
+	cp -r web copy
+	status_is 0 vmfetch -a copy --checksums auto copy/box.img
+	make_raw
+	sums box.img
+	status_is 77 vmfetch --refresh box
+	code_is bad_signature
+}
+
+@test "a signature that was checked for another name does not count" {
+	make_raw
+	cp web/box.img web/old.img
+	signed_key old.img
+	status_is 0 vmfetch --keyring key.pub web/old.img
+	status_is 0 vmfetch web/box.img
+	status_is 65 vmfetch --keyring key.pub web/box.img
+	code_is not_in_checksums
+	status_is 65 vmfetch --keyring key.pub box
+	status_is 0 vmfetch --keyring key.pub --offline old
+	status_is 77 vmfetch --keyring key.pub --offline box
+	code_is unverified
 }
 
 @test "minisign: prehashed and not, the trusted comment counts" {
