@@ -11,26 +11,23 @@
 #include "lib/base/buf.h"
 #include "lib/disk/inspect.h"
 #include "lib/image/master.h"
-#include "lib/image/unpack.h"
 
-#define VM_BUILD_DISK "disk.raw" /* in publish, until the id is known */
+#define VM_BUILD_DISK "disk.raw" /* in publish, until it has its id */
 
 struct vm_build {
 	struct vm_publish *publish;
-	struct vm_stream *stream;
+	const struct vm_master_input *input;
 	const struct vm_master_options *options;
-	struct vm_unpack unpack;
-	uint64_t unpacked;	       /* bytes so far */
-	struct vm_buf head;	       /* the first of them, already pulled */
-	struct vm_buf chunks;	       /* set by each way: text, raw.h */
-	struct vm_inspect inspect;     /* set by each way: the whole file */
-	struct vm_stream_result ended; /* set by each way */
-	int disk;		       /* VM_BUILD_DISK, open; -1: not yet */
+	uint64_t unpacked;	   /* bytes so far */
+	struct vm_buf head;	   /* the first of them, already pulled */
+	struct vm_buf chunks;	   /* set by each way: text, raw.h */
+	struct vm_inspect inspect; /* set by each way: the whole file */
+	int disk;		   /* VM_BUILD_DISK, open; -1: not yet */
 };
 
 /*
- * The next bytes, as vm_unpack_read() gives them; VM_E_DATA "virtual_size" or
- * "bomb" when they have become too many.
+ * The input's next bytes; VM_E_DATA "virtual_size" or "bomb" when they have
+ * become too many.
  */
 int vm_build_pull(struct vm_build *build, const void **data, size_t *len,
     struct vm_error *err) VM_MUST_CHECK;
@@ -43,7 +40,10 @@ int vm_build_check_ratio(const struct vm_build *build, uint64_t bytes,
 int vm_build_check_space(const struct vm_build *build, uint64_t bytes,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* All has been pulled: set `ended`; as vm_stream_finish(). */
+/*
+ * All has been pulled: when it is all there is in the stream, as
+ * vm_stream_finish().  A way calls it before it relies on the data.
+ */
 int vm_build_end(struct vm_build *build, struct vm_error *err) VM_MUST_CHECK;
 
 void vm_build_release(struct vm_build *build);

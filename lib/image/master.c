@@ -8,6 +8,9 @@
 #include "lib/image/build.h"
 #include "lib/image/spool.h"
 
+#define RATIO_FREE ((uint64_t)1 << 30) /* bytes that any file may become */
+#define RATIO_MAX 1000		       /* beyond: times its size */
+
 /* Gather enough of the beginning to see what it is. */
 static int
 read_head(struct vm_build *b, enum vm_disk_format *format, struct vm_error *err)
@@ -50,22 +53,12 @@ write_raw(struct vm_build *b, struct vm_error *err)
 	    &b->inspect, err);
 }
 
-/* Under its final name, sealed, with the chunks beside it. */
 static int
-seal(struct vm_build *b, const char *id, struct vm_error *err)
+seal(struct vm_build *b, struct vm_error *err)
 {
-	struct vm_publish *publish = b->publish;
-	char name[VM_HASH_MAX_HEX + 8];
-
-	snprintf(name, sizeof(name), "%s.raw", id);
-	if (vm_publish_link(publish, publish->dir_fd, VM_BUILD_DISK, name,
-		err) == -1)
+	if (vm_publish_seal(b->publish, b->disk, 0444, err) == -1)
 		return -1;
-	if (unlinkat(publish->dir_fd, VM_BUILD_DISK, 0) == -1)
-		return vm_error_errno(err, errno, "rename the master");
-	if (vm_publish_seal(publish, b->disk, 0444, err) == -1)
-		return -1;
-	return vm_publish_write(publish, "chunks", 0444, b->chunks.data,
+	return vm_publish_write(b->publish, "chunks", 0444, b->chunks.data,
 	    b->chunks.len, err);
 }
 
@@ -74,8 +67,7 @@ build(struct vm_build *b, struct vm_error *err)
 {
 	enum vm_disk_format format;
 
-	if (vm_unpack_open(&b->unpack, b->stream, err) == -1 ||
-	    read_head(b, &format, err) == -1)
+	if (read_head(b, &format, err) == -1)
 		return -1;
 	b->disk = vm_publish_create(b->publish, VM_BUILD_DISK, err);
 	if (b->disk == -1)
@@ -84,59 +76,55 @@ build(struct vm_build *b, struct vm_error *err)
 				       vm_spool_convert(b, "qcow2", err);
 }
 
-/*
- * Data that nobody can use and that is not what was asked for either: the
- * latter is the better thing to say.
- */
-static void
-prefer_mismatch(struct vm_build *b, struct vm_error *failure)
-{
-	struct vm_stream_result result;
-	struct vm_error other = { 0 };
-
-	if (failure->kind == VM_E_DATA && vm_stream_is_pinned(b->stream) &&
-	    vm_stream_finish(b->stream, &result, &other) == -1 &&
-	    strcmp(other.code, "digest_mismatch") == 0)
-		*failure = other;
-}
-
-/* An answer without a body is no damaged file when nothing has changed. */
-static bool
-is_not_modified(struct vm_build *b)
-{
-	struct vm_error ignored = { 0 };
-
-	return vm_stream_position(b->stream) == 0 &&
-	    vm_build_end(b, &ignored) == 0 && b->ended.reply.not_modified;
-}
-
 int
-vm_master_build(struct vm_publish *publish, struct vm_stream *stream,
+vm_master_build(struct vm_publish *publish, const struct vm_master_input *input,
     const struct vm_master_options *options, struct vm_master *master,
     struct vm_error *err)
 {
 	struct vm_build b VM_CLEAN_BUILD = { .publish = publish,
-		.stream = stream,
+		.input = input,
 		.options = options,
 		.disk = -1 };
-	struct vm_error failure = { 0 };
 
-	if (build(&b, &failure) == -1) {
-		if (is_not_modified(&b)) {
-			*master = (struct vm_master){ .stream = b.ended };
-			return 0;
-		}
-		prefer_mismatch(&b, &failure);
-		if (err != NULL)
-			*err = failure;
-		return -1;
-	}
-	if (seal(&b, b.ended.sha256, err) == -1)
+	if (build(&b, err) == -1 || seal(&b, err) == -1)
 		return -1;
 	*master = (struct vm_master){
-		.stream = b.ended,
 		.format = vm_inspect_format_name(b.inspect.format),
 		.virtual_size = b.inspect.virtual_size,
 	};
 	return 0;
+}
+
+int
+vm_master_name(struct vm_publish *publish, const char *id, struct vm_error *err)
+{
+	char name[VM_HASH_MAX_HEX + 16];
+
+	snprintf(name, sizeof(name), "%s.raw", id);
+	if (vm_publish_link(publish, publish->dir_fd, VM_BUILD_DISK, name,
+		err) == -1)
+		return -1;
+	if (unlinkat(publish->dir_fd, VM_BUILD_DISK, 0) == -1)
+		return vm_error_errno(err, errno, "rename the master");
+	return 0;
+}
+
+int
+vm_master_check_ratio(const struct vm_stream *stream,
+    const struct vm_master_options *options, uint64_t bytes,
+    struct vm_error *err)
+{
+	uint64_t in = vm_stream_position(stream);
+
+	if (bytes > options->max_virtual_bytes)
+		return vm_error_set(err, VM_E_DATA, "virtual_size",
+		    "it unpacks to more than %llu bytes",
+		    (unsigned long long)options->max_virtual_bytes);
+	if (options->any_ratio || bytes <= RATIO_FREE ||
+	    bytes / RATIO_MAX <= in)
+		return 0;
+	vm_error_set(err, VM_E_DATA, "bomb",
+	    "%llu bytes unpack to more than %d times as many",
+	    (unsigned long long)in, RATIO_MAX);
+	return vm_error_hint(err, "vmfetch --max-size SIZE, if that is right");
 }

@@ -1,5 +1,5 @@
 /*
- * master.h - from a stream to a master: unpacked, inspected, rewritten.
+ * master.h - from a disk's bytes to a master: inspected, rewritten.
  *
  * Raw bytes go straight into the sparse master while they arrive.  A qcow2
  * file is kept as it is until all of it is there and its digest is right; then
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/adapt/archive.h"
 #include "lib/image/stream.h"
 #include "lib/store/publish.h"
 
@@ -21,21 +22,42 @@ struct vm_master_options {
 	const char *format; /* "raw", "qcow2": what it must be; or NULL */
 };
 
+/* Where a master's bytes come from, unpacked. */
+struct vm_master_input {
+	vm_archive_pull *pull;
+	void *context;
+	struct vm_stream *stream; /* that they are from */
+	bool is_member;		  /* there is more in it */
+};
+
 struct vm_master {
-	struct vm_stream_result stream;
 	const char *format;    /* that it was published in */
 	uint64_t virtual_size; /* bytes */
 };
 
 /*
- * Read the stream to its end and build <id>.raw (0444) and chunks in publish.
- * When the server says that nothing has changed (stream.reply.not_modified)
- * nothing is built.  VM_E_DATA "digest_mismatch" before any other complaint
- * about the data; "format_mismatch", "bomb", "virtual_size", "truncated",
- * "bad_compression", and what inspect.h refuses; VM_E_IO "no_space".
+ * Read the input to its end and build the master and its chunks in publish,
+ * sealed; it has no name yet.  Unless it is a member of something larger, the
+ * stream is at its end then and has the digest that it shall have, before
+ * another program reads any of it.  VM_E_DATA "digest_mismatch",
+ * "format_mismatch", "bomb", "virtual_size", "truncated", "bad_compression",
+ * and what inspect.h refuses; VM_E_IO "no_space".
  */
-int vm_master_build(struct vm_publish *publish, struct vm_stream *stream,
+int vm_master_build(struct vm_publish *publish,
+    const struct vm_master_input *input,
     const struct vm_master_options *options, struct vm_master *master,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* The master that was built there gets its name, <id>.raw. */
+int vm_master_name(struct vm_publish *publish, const char *id,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * May what was read of the stream become so many bytes?  VM_E_DATA
+ * "virtual_size", "bomb".
+ */
+int vm_master_check_ratio(const struct vm_stream *stream,
+    const struct vm_master_options *options, uint64_t bytes,
     struct vm_error *err) VM_MUST_CHECK;
 
 #endif

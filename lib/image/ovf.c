@@ -239,16 +239,16 @@ read_nic(struct reading *r, const struct vm_xml_node *item,
     struct vm_error *err)
 {
 	const char *network = setting(item, "Connection");
-	struct vm_ovf_nic *nic;
+	char **name;
 
 	if (r->ovf.nic_count == VM_OVF_MAX_NICS)
 		return vm_error_set(err, VM_E_DATA, "bad_ovf",
 		    "more than %d network cards", VM_OVF_MAX_NICS);
-	nic = append(&r->ovf.nics, &r->ovf.nic_count, sizeof(*nic), err);
-	if (nic == NULL)
+	name = append(&r->ovf.networks, &r->ovf.nic_count, sizeof(*name), err);
+	if (name == NULL)
 		return -1;
-	nic->network = vm_buf_printf(err, "%s", network == NULL ? "" : network);
-	return nic->network == NULL ? -1 : 0;
+	*name = vm_buf_printf(err, "%s", network == NULL ? "" : network);
+	return *name == NULL ? -1 : 0;
 }
 
 static int
@@ -382,8 +382,8 @@ vm_ovf_release(struct vm_ovf *ovf)
 	for (size_t i = 0; i < ovf->disk_count; i++)
 		free(ovf->disks[i].href);
 	for (size_t i = 0; i < ovf->nic_count; i++)
-		free(ovf->nics[i].network);
+		free(ovf->networks[i]);
 	free(ovf->disks);
-	free(ovf->nics);
+	free(ovf->networks);
 	*ovf = (struct vm_ovf){ 0 };
 }

@@ -26,16 +26,12 @@ struct vm_ovf_disk {
 	bool is_gzip;	   /* the file is compressed */
 };
 
-struct vm_ovf_nic {
-	char *network; /* the name it has there; "" when it has none */
-};
-
 struct vm_ovf {
 	unsigned cpus;		   /* 0: not said */
 	uint64_t memory;	   /* bytes; 0: not said */
 	struct vm_ovf_disk *disks; /* in the order of DiskSection */
 	size_t disk_count;	   /* at least 1 */
-	struct vm_ovf_nic *nics;
+	char **networks;	   /* of each card: its name there, or "" */
 	size_t nic_count;
 	size_t blank_count; /* disks that have no file */
 };

@@ -62,8 +62,8 @@ test_as_virtualbox_writes_it(void **state)
 	assert_int_equal(ovf.disks[1].capacity, 2 << 20);
 	assert_int_equal(ovf.blank_count, 0);
 	assert_int_equal(ovf.nic_count, 2);
-	assert_string_equal(ovf.nics[0].network, "NAT");
-	assert_string_equal(ovf.nics[1].network, "Back End");
+	assert_string_equal(ovf.networks[0], "NAT");
+	assert_string_equal(ovf.networks[1], "Back End");
 }
 
 static void
@@ -80,7 +80,7 @@ test_as_vmware_writes_it(void **state)
 	assert_int_equal(ovf.disks[0].capacity, (uint64_t)20 << 30);
 	assert_int_equal(ovf.blank_count, 1);
 	assert_int_equal(ovf.nic_count, 1);
-	assert_string_equal(ovf.nics[0].network, "VM Network");
+	assert_string_equal(ovf.networks[0], "VM Network");
 }
 
 static void
@@ -107,7 +107,7 @@ test_version_2_and_other_prefixes(void **state)
 	assert_string_equal(ovf.disks[1].href, "b c%n.img");
 	assert_true(ovf.disks[1].is_gzip);
 	assert_int_equal(ovf.disks[1].capacity, 7);
-	assert_string_equal(ovf.nics[0].network, "%n%s");
+	assert_string_equal(ovf.networks[0], "%n%s");
 }
 
 static void

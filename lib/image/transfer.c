@@ -4,7 +4,6 @@
 
 #include "lib/base/log.h"
 #include "lib/image/facts.h"
-#include "lib/image/master.h"
 #include "lib/image/part.h"
 #include "lib/store/image.h"
 
@@ -26,17 +25,14 @@ note_progress(void *context, uint64_t done, uint64_t total)
 }
 
 static int
-publish(struct vm_transfer *t, struct vm_publish *object,
-    const struct vm_master *master, char *id, struct vm_error *err)
+publish(struct vm_transfer *t, struct vm_intake *intake, char *id,
+    struct vm_error *err)
 {
-	const struct vm_facts facts = { t->source->shown, t->alias, master };
+	const struct vm_facts facts = { t->source->shown, t->alias };
 
-	if (vm_facts_publish(t->store, object, &facts, err) == -1 ||
-	    vm_trust_note(t->store, master->stream.sha256, t->source, t->trust,
-		err) == -1)
+	if (vm_facts_publish(t->store, intake, &facts, id, err) == -1)
 		return -1;
-	memcpy(id, master->stream.sha256, VM_IMAGE_ID);
-	return 0;
+	return vm_trust_note(t->store, id, t->source, t->trust, err);
 }
 
 /* A digest says what is wanted; "not modified" would be no answer to it. */
@@ -55,9 +51,8 @@ static int
 download_with(struct vm_transfer *t, struct vm_part *part, char *id,
     struct vm_error *err)
 {
-	struct vm_publish object VM_CLEAN_PUBLISH = { .dir_fd = -1 };
+	struct vm_intake intake VM_CLEAN_INTAKE = { 0 };
 	struct vm_stream *stream VM_CLEAN_STREAM = NULL;
-	struct vm_master master;
 	const struct vm_master_options wanted = {
 		.max_virtual_bytes = max_bytes(t),
 		.any_ratio = t->options->max_bytes != 0,
@@ -76,20 +71,19 @@ download_with(struct vm_transfer *t, struct vm_part *part, char *id,
 	};
 
 	set_conditions(t, &options);
-	if (vm_store_free_space(t->store, &options.free_bytes, err) == -1 ||
-	    vm_publish_begin(t->store, &object, err) == -1)
+	if (vm_store_free_space(t->store, &options.free_bytes, err) == -1)
 		return -1;
 	if (part != NULL) /* that is on the disk already */
 		options.free_bytes += vm_part_prefix(part);
 	stream = vm_stream_open(&options, err);
 	if (stream == NULL ||
-	    vm_master_build(&object, stream, &wanted, &master, err) == -1)
+	    vm_intake_build(t->store, stream, &wanted, &intake, err) == -1)
 		return -1;
-	if (master.stream.reply.not_modified) {
+	if (intake.stream.reply.not_modified) {
 		id[0] = '\0';
 		return 0;
 	}
-	return publish(t, &object, &master, id, err);
+	return publish(t, &intake, id, err);
 }
 
 /* Would what has come of it be of use to the next try? */

@@ -9,24 +9,26 @@
 
 #include "lib/adapt/archive.h"
 #include "lib/adapt/lzma_xz.h"
-#include "lib/image/stream.h"
+#include "lib/image/peek.h"
 
 struct vm_unpack {
-	struct vm_stream *stream;
-	const void *first; /* block, looked at, not yet given */
-	size_t first_len;
+	struct vm_peek peek;	    /* at the packed bytes */
 	struct vm_archive *archive; /* one of these two */
 	struct vm_xz *xz;
 };
 
-/* Read the beginning; *unpack (all-zero before) keeps pointers into itself. */
-int vm_unpack_open(struct vm_unpack *unpack, struct vm_stream *stream,
-    struct vm_error *err) VM_MUST_CHECK;
+/*
+ * Read the beginning of what pull gives; *unpack (all-zero before) keeps
+ * pointers into itself.
+ */
+int vm_unpack_open(struct vm_unpack *unpack, vm_archive_pull *pull,
+    void *context, struct vm_error *err) VM_MUST_CHECK;
 
-/* The next bytes, as vm_archive_pull does it. */
-int vm_unpack_read(struct vm_unpack *unpack, const void **data, size_t *len,
+/* The next bytes, as vm_archive_pull does it (context: unpack). */
+int vm_unpack_read(void *unpack, const void **data, size_t *len,
     struct vm_error *err) VM_MUST_CHECK;
 
 void vm_unpack_release(struct vm_unpack *unpack);
+#define VM_CLEAN_UNPACK VM_CLEAN(vm_unpack_release)
 
 #endif
