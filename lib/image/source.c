@@ -290,6 +290,37 @@ vm_source_parse_role(const struct vm_json *role, const char *directory,
 	return 0;
 }
 
+/* What is there, if it is a URL; one that cannot be parsed goes as a whole. */
+static int
+hide(struct vm_json *role, const char *path, struct vm_error *err)
+{
+	const char *url = vm_json_string(role, path, "");
+	char *shown VM_CLEAN_FREE = NULL;
+
+	if (strstr(url, "://") == NULL || strchr(url, '@') == NULL ||
+	    strncmp(url, "file:", 5) == 0)
+		return 0;
+	shown = vm_http_clean_url(url, NULL);
+	return vm_json_set_string(role, path, shown == NULL ? "" : shown, err);
+}
+
+int
+vm_source_hide_role(struct vm_json *role, struct vm_error *err)
+{
+	size_t mirrors = vm_json_count(vm_json_get(role, "image.mirrors"));
+	char path[48];
+
+	for (size_t i = 0; i < mirrors; i++) {
+		snprintf(path, sizeof(path), "image.mirrors.%zu", i);
+		if (hide(role, path, err) == -1)
+			return -1;
+	}
+	if (hide(role, "image.source", err) == -1 ||
+	    hide(role, "image.checksums", err) == -1)
+		return -1;
+	return hide(role, "image.signature", err);
+}
+
 int
 vm_source_pin(struct vm_source *source, const char *checksum,
     struct vm_error *err)

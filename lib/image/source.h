@@ -58,6 +58,10 @@ int vm_source_parse(const char *text, const char *directory,
 int vm_source_parse_role(const struct vm_json *role, const char *directory,
     struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
 
+/* Take users and passwords out of a role's URLs: a record goes far. */
+int vm_source_hide_role(struct vm_json *role, struct vm_error *err)
+    VM_MUST_CHECK;
+
 /* "sha256:HEX" or "sha512:HEX" (no upper case); VM_E_USAGE "bad_digest". */
 int vm_source_pin(struct vm_source *source, const char *checksum,
     struct vm_error *err) VM_MUST_CHECK;
