@@ -98,7 +98,7 @@ check_header(struct vhdx *x, const unsigned char *h, struct vm_error *err)
 		    vm_le16(h, 64));
 	if (!vm_is_zero(h + 48, GUID))
 		return vm_error_set(err, VM_E_DATA, "dirty",
-		    "VHDX: not closed by its last writer: its log is not empty");
+		    "VHDX: not closed by its last writer: it has a log");
 	if (log_len % MIB != 0)
 		return vm_layout_bad(&x->file, "a log of no whole MiB", log,
 		    err);

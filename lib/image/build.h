@@ -2,8 +2,8 @@
  * build.h - a master in the making: what its ways share.
  *
  * master.c looks at the first bytes and chooses the way: raw bytes are written
- * as they come, other formats are spooled to a file first (spool.h).  Private
- * to master.c and those ways.
+ * as they come (flat.h), other formats are spooled to a file first (spool.h).
+ * Private to master.c and those ways.
  */
 #ifndef VM_IMAGE_BUILD_H
 #define VM_IMAGE_BUILD_H
@@ -35,6 +35,10 @@ int vm_build_pull(struct vm_build *build, const void **data, size_t *len,
 /* May what has been read become so many bytes?  The same errors. */
 int vm_build_check_ratio(const struct vm_build *build, uint64_t bytes,
     struct vm_error *err) VM_MUST_CHECK;
+
+/* Is it what it must be?  VM_E_DATA "format_mismatch". */
+int vm_build_check_format(const struct vm_build *build,
+    enum vm_disk_format format, struct vm_error *err) VM_MUST_CHECK;
 
 /* Does the store's file system hold so many more?  VM_E_IO "no_space". */
 int vm_build_check_space(const struct vm_build *build, uint64_t bytes,

@@ -1,10 +1,10 @@
 /*
  * master.h - from a disk's bytes to a master: inspected, rewritten.
  *
- * Raw bytes go straight into the sparse master while they arrive.  A qcow2
- * file is kept as it is until all of it is there and its digest is right; then
- * our own reader looks at every table of it, and only then does qemu-img, in
- * its sandbox, turn it into the master.
+ * Raw bytes go straight into the sparse master while they arrive.  Files of
+ * other formats are kept as they are until all of it is there and the digest is
+ * right; then our own readers look at every table, and only then does qemu-img,
+ * in its sandbox, turn the file into the master.
  */
 #ifndef VM_IMAGE_MASTER_H
 #define VM_IMAGE_MASTER_H
@@ -19,7 +19,7 @@
 struct vm_master_options {
 	uint64_t max_virtual_bytes;
 	bool any_ratio;	    /* the user set the limit: no other one */
-	const char *format; /* "raw", "qcow2": what it must be; or NULL */
+	const char *format; /* what it must be, as inspect.h; or NULL */
 };
 
 /* Where a master's bytes come from, unpacked. */

@@ -143,8 +143,10 @@ set_location(struct vm_source *source, const char *text, const char *directory,
 
 /* --- names --------------------------------------------------------------- */
 
-static const char *const packings[] = { ".xz", ".gz", ".zst", ".bz2", NULL };
-static const char *const formats[] = { ".qcow2", ".raw", ".img", NULL };
+static const char *const packings[] = { ".xz", ".gz", ".zst", ".bz2", ".lz4",
+	NULL };
+static const char *const formats[] = { ".qcow2", ".raw", ".vmdk", ".vhd",
+	".vhdx", ".vdi", ".vpc", ".img", NULL };
 
 /* Cut one of these endings off; NULL when there is none of them. */
 static const char *
@@ -180,6 +182,8 @@ split_name(const struct vm_source *source, const char **format,
 		return NULL;
 	cut_ending(name, packings);
 	ending = cut_ending(name, formats);
+	if (ending != NULL && strcmp(ending, "vpc") == 0)
+		ending = "vhd";
 	*format = ending != NULL && strcmp(ending, "img") != 0 ? ending : NULL;
 	return name;
 }

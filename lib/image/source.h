@@ -43,7 +43,7 @@ struct vm_source {
 	struct vm_source_mirror mirrors[VM_SOURCE_MIRRORS];
 	size_t mirror_count;
 	enum vm_pull pull;
-	const char *format; /* "raw", "qcow2" by its name, or NULL */
+	const char *format; /* by its name: as inspect.h; or NULL */
 };
 
 /*
