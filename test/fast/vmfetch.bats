@@ -279,11 +279,17 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 	no_litter
 }
 
-@test "what could do harm is refused before qemu-img sees it" {
+# A qemu-img that leaves a mark when it is started.
+marking_qemu()
+{
 	mkdir bin
 	printf '#!/bin/sh\ntouch %s/started; exit 1\n' "$PWD" >bin/qemu-img
 	chmod +x bin/qemu-img
-	export PATH=$PWD/bin:$PATH
+	PATH=$PWD/bin:$PATH
+}
+
+@test "what could do harm is refused before qemu-img sees it" {
+	marking_qemu
 	for args in backing=/etc/passwd incompatible=4 crypt=1 nb_snapshots=1 \
 	    incompatible=16 virtual_size=0x80000000000 l1_offset=0x30001; do
 		"$top/test/lib/mkqcow2.pl" "$args" >evil.qcow2
@@ -301,14 +307,14 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 # Hundreds of files in one call, each of them told by its own record.
 @test "hostile images of every format: refused by our own readers, with a code" {
 	requires xz zstd lz4
-	mkdir bin hostile
-	printf '#!/bin/sh\ntouch %s/started; exit 1\n' "$PWD" >bin/qemu-img
-	chmod +x bin/qemu-img
+	marking_qemu
+	mkdir hostile
 	"$top/test/lib/mkhostile.pl" hostile >table
 	[ "$(wc -l <table)" -ge 150 ]
-	cut -f1 table | sed 's,^,./hostile/,' >names
-	PATH=$PWD/bin:$PATH status_is 65 bash -c \
-	    'ulimit -v 800000; exec vmfetch $(cat names) 2>/dev/null'
+	sed 's,^,./hostile/,; s/\t.*//' table >names
+	mapfile -t names <names
+	ulimit -v 800000
+	status_is 65 vmfetch "${names[@]}"
 	jq -r '"\(.state) \(.error.status) \(.error.code)"' <<<"$output" >got
 	cut -f2 table | sed 's/^/failed 65 /' >want
 	paste want table got | awk -F'\t' '$1 != $NF' >wrong
