@@ -7,6 +7,7 @@ PKG_crypt    := libcrypt
 PKG_crypto   := libcrypto
 PKG_curl     := libcurl
 PKG_guestfs  := libguestfs
+PKG_inflate  := zlib libzstd
 PKG_json     := jansson
 PKG_lzma     := liblzma
 PKG_table    := smartcols

@@ -1,5 +1,5 @@
 /*
- * archive.h - unpacking gz, xz, zst, bz2 and lz4 as they arrive (libarchive).
+ * archive.h - unpacking gz, xz, zst and bz2 as the bytes arrive (libarchive).
  *
  * One stream in, one stream out, both by pulling: nothing is named, nothing is
  * written to a file here.  What is not compressed passes through unchanged.
@@ -8,6 +8,7 @@
 #ifndef VM_ADAPT_ARCHIVE_H
 #define VM_ADAPT_ARCHIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/base/clean.h"
@@ -28,6 +29,9 @@ struct vm_archive;
  */
 struct vm_archive *vm_archive_open(vm_archive_pull *pull, void *context,
     struct vm_error *err) VM_MUST_CHECK;
+
+/* Was there nothing to unpack?  Then what is read is what pull gives. */
+bool vm_archive_is_plain(const struct vm_archive *archive);
 
 /* The next unpacked bytes, as vm_archive_pull does it (context: archive). */
 int vm_archive_read(void *archive, const void **data, size_t *len,

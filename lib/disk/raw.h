@@ -26,8 +26,8 @@ int vm_raw_add(struct vm_raw *raw, const void *data, size_t len,
     struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * Wait for all writes, set the file's size and append the chunks' text (chunks.h) to
- * `chunks`.  size_bytes gets how many were added.  Not synced.
+ * Wait for all writes, set the file's size and append the chunks' text
+ * (chunks.h) to `chunks`.  size_bytes gets how many were added.  Not synced.
  */
 int vm_raw_finish(struct vm_raw *raw, uint64_t *size_bytes,
     struct vm_buf *chunks, struct vm_error *err) VM_MUST_CHECK;

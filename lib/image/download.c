@@ -115,8 +115,9 @@ on_data(void *context, const void *data, size_t len, struct vm_error *err)
 	struct run *run = context;
 
 	keep_rate(run, len);
-	if (run->download->part != NULL)
-		vm_part_write(run->download->part, data, len);
+	if (run->download->part != NULL &&
+	    vm_part_write(run->download->part, data, len, err) == -1)
+		return fail_sink(run);
 	run->position += len;
 	run->download->mirrors->given |= (uint32_t)1 << run->url;
 	if (run->sink->data(run->sink->context, data, len, err) == -1)

@@ -43,7 +43,7 @@ build(struct vm_store *store, struct vm_stream *stream,
 	struct vm_unpack unpack VM_CLEAN_UNPACK = { 0 };
 	struct vm_peek peek VM_CLEAN_PEEK = { .pull = vm_unpack_read,
 		.context = &unpack };
-	const struct vm_master_input input = {
+	struct vm_master_input input = {
 		.pull = vm_peek_read, .context = &peek, .stream = stream
 	};
 	struct vm_intake_disk *disk;
@@ -53,6 +53,7 @@ build(struct vm_store *store, struct vm_stream *stream,
 		return -1;
 	if (vm_tar_is(peek.head.data, peek.head.len))
 		return vm_bundle_build(store, &input, options, intake, err);
+	input.is_plain = vm_unpack_is_plain(&unpack);
 	disk = vm_intake_begin(store, intake, 0, NULL, err);
 	if (disk == NULL)
 		return -1;

@@ -1,10 +1,9 @@
 /*
  * master.h - from a disk's bytes to a master: inspected, rewritten.
  *
- * Raw bytes go straight into the sparse master while they arrive.  Files of
- * other formats are kept as they are until all of it is there and the digest is
- * right; then our own readers look at every table, and only then does qemu-img,
- * in its sandbox, turn the file into the master.
+ * Raw bytes go straight into the sparse master while they arrive, and so does
+ * the data of a qcow2 file (rewrite.h).  Nothing is a master before all bytes
+ * are there, their digest is right and our own reader has looked at the whole.
  */
 #ifndef VM_IMAGE_MASTER_H
 #define VM_IMAGE_MASTER_H
@@ -19,7 +18,7 @@
 struct vm_master_options {
 	uint64_t max_virtual_bytes;
 	bool any_ratio;	    /* the user set the limit: no other one */
-	const char *format; /* what it must be, as inspect.h; or NULL */
+	const char *format; /* "raw", "qcow2": what it must be; or NULL */
 };
 
 /* Where a master's bytes come from, unpacked. */
@@ -28,6 +27,7 @@ struct vm_master_input {
 	void *context;
 	struct vm_stream *stream; /* that they are from */
 	bool is_member;		  /* there is more in it */
+	bool is_plain;		  /* these are the stream's own bytes */
 };
 
 struct vm_master {
@@ -52,10 +52,11 @@ int vm_master_build(struct vm_publish *publish,
 int vm_master_name(struct vm_publish *publish, const char *id,
     struct vm_error *err) VM_MUST_CHECK;
 
-/*
- * May what was read of the stream become so many bytes?  VM_E_DATA
- * "virtual_size", "bomb".
- */
+/* How many bytes may become of what was read of the stream. */
+uint64_t vm_master_allowance(const struct vm_stream *stream,
+    const struct vm_master_options *options);
+
+/* Are they no more than that?  VM_E_DATA "virtual_size", "bomb". */
 int vm_master_check_ratio(const struct vm_stream *stream,
     const struct vm_master_options *options, uint64_t bytes,
     struct vm_error *err) VM_MUST_CHECK;

@@ -31,7 +31,11 @@ struct vm_part {
 	char etag[256];
 	atomic_bool keeping; /* bytes and sums are written */
 	atomic_bool spoilt;  /* they could not be */
+	atomic_int holds;    /* enum holds */
 };
+
+/* Are all bytes that were given in the file, and does somebody rely on it? */
+enum holds { HOLDS_NOT, HOLDS, HOLDS_LENT };
 
 static bool
 is_strong(const char *etag)
@@ -79,6 +83,8 @@ load(struct vm_part *p, bool pinned)
 	if ((p->length - 1) / VM_PART_STEP < steps)
 		steps = (p->length - 1) / VM_PART_STEP;
 	p->prefix = steps * VM_PART_STEP;
+	if (p->prefix > 0)
+		atomic_store(&p->holds, HOLDS);
 }
 
 static int
@@ -177,16 +183,24 @@ vm_part_read(const struct vm_part *p, uint64_t offset, void *data, size_t len,
 
 /* --- what comes ---------------------------------------------------------- */
 
-/* It cannot be written: away with it, so that the image has the room. */
-static void
-give_up(struct vm_part *p)
+/*
+ * It cannot be written: away with it, so that the image has the room; but when
+ * the image is made from it, that is a failure.
+ */
+static int
+give_up(struct vm_part *p, struct vm_error *err)
 {
-	vm_log(VM_LOG_INFO, "%s: no part is kept of it: %s", p->source,
-	    strerror(errno));
+	int error = errno;
+
 	atomic_store(&p->keeping, false);
 	atomic_store(&p->spoilt, true);
+	if (atomic_exchange(&p->holds, HOLDS_NOT) == HOLDS_LENT)
+		return vm_error_errno(err, error, "keep what has come");
+	vm_log(VM_LOG_INFO, "%s: no part is kept of it: %s", p->source,
+	    strerror(error));
 	if (ftruncate(p->sums, 0) == -1 || ftruncate(p->data, 0) == -1)
-		return; /* it is removed anyway */
+		return 0; /* it is removed anyway */
+	return 0;
 }
 
 static int
@@ -239,17 +253,36 @@ vm_part_begin(struct vm_part *p, const struct vm_http_reply *reply, bool pinned,
 		worthwhile = false;
 	}
 	atomic_store(&p->keeping, worthwhile);
+	if (worthwhile)
+		atomic_compare_exchange_strong(&p->holds, &(int){ HOLDS_NOT },
+		    HOLDS);
+	else
+		atomic_compare_exchange_strong(&p->holds, &(int){ HOLDS },
+		    HOLDS_NOT);
 }
 
-void
-vm_part_write(struct vm_part *p, const void *data, size_t len)
+int
+vm_part_write(struct vm_part *p, const void *data, size_t len,
+    struct vm_error *err)
 {
 	if (!atomic_load(&p->keeping))
-		return;
+		return atomic_load(&p->holds) != HOLDS_LENT ?
+		    0 :
+		    vm_error_errno(err, EIO, "keep what has come");
 	if (vm_fd_pwrite(p->data, data, len, p->written, DATA, NULL) == -1)
-		give_up(p);
-	else
-		p->written += len;
+		return give_up(p, err);
+	p->written += len;
+	return 0;
+}
+
+int
+vm_part_lend(struct vm_part *p)
+{
+	int holds = HOLDS;
+
+	return atomic_compare_exchange_strong(&p->holds, &holds, HOLDS_LENT) ?
+	    p->data :
+	    -1;
 }
 
 int
@@ -267,7 +300,7 @@ vm_part_note(struct vm_part *p, uint64_t position, const char *hex,
 		return 0;
 	snprintf(line, sizeof(line), "%s\n", hex);
 	if (vm_fd_write(p->sums, line, SUM_LEN, SUMS, NULL) == -1)
-		give_up(p);
+		return give_up(p, err);
 	return 0;
 }
 

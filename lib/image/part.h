@@ -58,13 +58,24 @@ int vm_part_read(const struct vm_part *part, uint64_t offset, void *data,
 void vm_part_begin(struct vm_part *part, const struct vm_http_reply *reply,
     bool pinned, uint64_t free_bytes);
 
-/* Bytes that have come, in order. */
-void vm_part_write(struct vm_part *part, const void *data, size_t len);
+/*
+ * Bytes that have come, in order.  When they cannot be written the part goes;
+ * that is a failure (VM_E_IO ...) only when it has been lent.
+ */
+int vm_part_write(struct vm_part *part, const void *data, size_t len,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * The part's descriptor, of a file with all bytes that have come so far and
+ * will come, so that no copy of them must be made (another thread may call
+ * this, when it has been given some); -1: they are not kept.
+ */
+int vm_part_lend(struct vm_part *part);
 
 /*
  * The SHA-256 of the first `position` bytes, a multiple of VM_PART_STEP, whose
  * bytes were written before (another thread may call this).  In the prefix it
- * must be as noted: else VM_E_UNAVAILABLE "restart".
+ * must be as noted: else VM_E_UNAVAILABLE "restart".  And as vm_part_write().
  */
 int vm_part_note(struct vm_part *part, uint64_t position, const char *hex,
     struct vm_error *err) VM_MUST_CHECK;

@@ -43,7 +43,7 @@ struct vm_source {
 	struct vm_source_mirror mirrors[VM_SOURCE_MIRRORS];
 	size_t mirror_count;
 	enum vm_pull pull;
-	const char *format; /* by its name: as inspect.h; or NULL */
+	const char *format; /* "raw", "qcow2" by its name, or NULL */
 };
 
 /*
@@ -57,10 +57,6 @@ int vm_source_parse(const char *text, const char *directory,
  * "signature","keyring","pull"}. */
 int vm_source_parse_role(const struct vm_json *role, const char *directory,
     struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
-
-/* Take users and passwords out of a role's URLs: a record goes far. */
-int vm_source_hide_role(struct vm_json *role, struct vm_error *err)
-    VM_MUST_CHECK;
 
 /* "sha256:HEX" or "sha512:HEX" (no upper case); VM_E_USAGE "bad_digest". */
 int vm_source_pin(struct vm_source *source, const char *checksum,

@@ -405,6 +405,12 @@ vm_stream_position(const struct vm_stream *s)
 	return s->position;
 }
 
+int
+vm_stream_lend(struct vm_stream *s)
+{
+	return s->options.part == NULL ? -1 : vm_part_lend(s->options.part);
+}
+
 bool
 vm_stream_is_pinned(const struct vm_stream *s)
 {

@@ -57,6 +57,12 @@ int vm_stream_read(void *stream, const void **data, size_t *len,
 /* Bytes that vm_stream_read() has given out so far. */
 uint64_t vm_stream_position(const struct vm_stream *stream);
 
+/*
+ * A file, the stream's, that has the bytes which have been given out and will
+ * be, each at its place; -1: there is none.  At least a byte has been read.
+ */
+int vm_stream_lend(struct vm_stream *stream);
+
 /* Is the source pinned to a digest? */
 bool vm_stream_is_pinned(const struct vm_stream *stream);
 

@@ -32,6 +32,12 @@ vm_unpack_read(void *context, const void **data, size_t *len,
 	    vm_archive_read(unpack->archive, data, len, err);
 }
 
+bool
+vm_unpack_is_plain(const struct vm_unpack *unpack)
+{
+	return unpack->xz == NULL && vm_archive_is_plain(unpack->archive);
+}
+
 void
 vm_unpack_release(struct vm_unpack *unpack)
 {

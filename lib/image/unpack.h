@@ -28,6 +28,9 @@ int vm_unpack_open(struct vm_unpack *unpack, vm_archive_pull *pull,
 int vm_unpack_read(void *unpack, const void **data, size_t *len,
     struct vm_error *err) VM_MUST_CHECK;
 
+/* Was there nothing to unpack?  Then these are the stream's own bytes. */
+bool vm_unpack_is_plain(const struct vm_unpack *unpack);
+
 void vm_unpack_release(struct vm_unpack *unpack);
 #define VM_CLEAN_UNPACK VM_CLEAN(vm_unpack_release)
 
