@@ -6,6 +6,7 @@
 
 #include "lib/adapt/curl_access.h"
 #include "lib/adapt/curl_failure.h"
+#include "lib/adapt/curl_range.h"
 #include "lib/adapt/curl_url.h"
 #include "lib/base/clean.h"
 #include "lib/base/clock.h"
@@ -25,8 +26,9 @@ struct transfer {
 	const struct vm_http_request *request;
 	const struct vm_http_sink *sink;
 	CURL *curl;
-	CURLU *url;  /* where we are now, no credentials */
-	char *shown; /* it as text */
+	CURLU *url; /* where we are now, no credentials */
+	char *text; /* it as text, and the part that may be shown */
+	char *shown;
 	char *user, *password;
 	struct curl_slist *headers;
 	struct vm_access_guard guard;
@@ -46,6 +48,7 @@ release(struct transfer *t)
 	curl_easy_cleanup(t->curl);
 	curl_url_cleanup(t->url);
 	curl_slist_free_all(t->headers);
+	curl_free(t->text);
 	curl_free(t->shown);
 	curl_free(t->user);
 	curl_free(t->password);
@@ -53,13 +56,17 @@ release(struct transfer *t)
 
 /* --- redirects ------------------------------------------------------------ */
 
+/* A query that the server made is often a signature that lets anybody in. */
 static int
 show_url(struct transfer *t, struct vm_error *err)
 {
+	bool secret = t->hops > 0 || t->request->secret_query;
+
+	curl_free(VM_TAKE(t->text));
 	curl_free(VM_TAKE(t->shown));
-	if (curl_url_get(t->url, CURLUPART_URL, &t->shown, 0) != CURLUE_OK)
-		return vm_error_nomem(err);
-	return 0;
+	t->text = vm_url_format(t->url, true);
+	t->shown = vm_url_format(t->url, !secret);
+	return t->text == NULL || t->shown == NULL ? vm_error_nomem(err) : 0;
 }
 
 /* May we go where the server sends us?  Then that is where we are. */
@@ -143,8 +150,7 @@ begin(struct transfer *t, struct vm_error *err)
 	copy_header(t, "ETag", t->reply.etag, sizeof(t->reply.etag));
 	copy_header(t, "Last-Modified", t->reply.modified,
 	    sizeof(t->reply.modified));
-	/* A query in it is often a signature that lets anybody in. */
-	if (strchr(t->shown, '?') == NULL &&
+	if (strchr(t->text, '?') == NULL &&
 	    strlen(t->shown) < sizeof(t->reply.url))
 		snprintf(t->reply.url, sizeof(t->reply.url), "%s", t->shown);
 	t->begun = true;
@@ -165,28 +171,6 @@ is_part(const struct transfer *t)
 	return t->received > 0 || t->request->end > 0;
 }
 
-/* "bytes FIRST-LAST/TOTAL" (RFC 9110 section 14.4). */
-static bool
-parse_range(const char *text, uint64_t *first, uint64_t *last, uint64_t *total)
-{
-	static const char marks[] = "-/";
-	uint64_t *const numbers[] = { first, last, total };
-	char *end;
-
-	if (strncmp(text, "bytes ", 6) != 0)
-		return false;
-	text += 6;
-	for (size_t i = 0; i < 3; i++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		*numbers[i] = strtoull(text, &end, 10);
-		if (*end != marks[i])
-			return false;
-		text = end + 1;
-	}
-	return true;
-}
-
 /* A 206 must go on exactly where we stopped, in the same file. */
 static int
 check_range(struct transfer *t, struct vm_error *err)
@@ -199,7 +183,7 @@ check_range(struct transfer *t, struct vm_error *err)
 	    strcmp(t->reply.etag, etag) != 0)
 		return fail_restart(t, err);
 	copy_header(t, "Content-Range", range, sizeof(range));
-	if (!parse_range(range, &first, &last, &total) ||
+	if (!vm_range_parse(range, &first, &last, &total) ||
 	    first != t->received || first > last || last >= total ||
 	    (t->reply.length != VM_HTTP_UNKNOWN && t->reply.length != total))
 		return vm_error_set(err, VM_E_PROTOCOL, "bad_range",
@@ -293,6 +277,8 @@ set_headers(struct transfer *t, struct vm_error *err)
 	char range[64];
 
 	curl_slist_free_all(VM_TAKE(t->headers));
+	if (add_header(t, "Accept", t->request->accept, err) == -1)
+		return -1;
 	if (is_part(t)) {
 		snprintf(range, sizeof(range), "bytes=%llu-",
 		    (unsigned long long)t->received);
@@ -320,7 +306,7 @@ set_request(struct transfer *t, struct vm_error *err)
 	if (set_headers(t, err) == -1)
 		return -1;
 	curl_easy_reset(curl);
-	curl_easy_setopt(curl, CURLOPT_URL, t->shown);
+	curl_easy_setopt(curl, CURLOPT_URL, t->text);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_USERNAME, t->user);
@@ -397,6 +383,9 @@ request_once(struct transfer *t, struct vm_error *err)
 	if (status == 301 || status == 302 || status == 303 || status == 307 ||
 	    status == 308)
 		return follow(t, err) == -1 ? -1 : 1;
+	if (status == 401 && t->request->challenge != NULL && !t->strange)
+		copy_header(t, "WWW-Authenticate", t->request->challenge,
+		    VM_HTTP_CHALLENGE);
 	return vm_failure_of_status(status, t->shown, err);
 }
 

@@ -23,6 +23,7 @@
 
 #define VM_HTTP_TRIES 5
 #define VM_HTTP_UNKNOWN UINT64_MAX /* length */
+#define VM_HTTP_CHALLENGE 1024
 
 /*
  * How to get at servers.  Certificate, token, user and password are for the
@@ -41,13 +42,16 @@ struct vm_http_request {
 	const struct vm_http_access *access; /* NULL: nothing special */
 	uint64_t stall_ms;	     /* give up when nothing comes; 0: 30 s */
 	const char *etag, *modified; /* what we have; then 304 is possible */
-	uint64_t min_rate;	 /* less is a stall; 0: 512 bytes a second */
-	unsigned tries;		 /* 0: VM_HTTP_TRIES */
-	bool pinned;		 /* a digest will tell: resume anyway */
-	uint64_t offset;	 /* the first byte wanted */
-	uint64_t end;		 /* and the one after the last; 0: all */
-	uint64_t length;	 /* the file has, as we know; 0: unknown */
-	const char *if_range;	 /* the strong ETag it had, or NULL */
+	uint64_t min_rate;    /* less is a stall; 0: 512 bytes a second */
+	unsigned tries;	      /* 0: VM_HTTP_TRIES */
+	bool pinned;	      /* a digest will tell: resume anyway */
+	uint64_t offset;      /* the first byte wanted */
+	uint64_t end;	      /* and the one after the last; 0: all */
+	uint64_t length;      /* the file has, as we know; 0: unknown */
+	const char *if_range; /* the strong ETag it had, or NULL */
+	const char *accept;   /* media types, or NULL */
+	bool secret_query;    /* the URL's query lets anybody in */
+	char *challenge;      /* VM_HTTP_CHALLENGE bytes for a 401's, or NULL */
 	const atomic_bool *stop; /* set by another thread to end it */
 };
 
@@ -75,7 +79,7 @@ struct vm_http_sink {
  * "bad_range", "http_status"; VM_E_UNAVAILABLE "resolve", "connect", "stalled",
  * "server_error", "connection_lost", and "restart": the file is another one
  * now, or cannot be continued, and what was delivered is worthless.  Messages
- * show the URL without credentials.
+ * show the URL without credentials, and never the query of a redirect's.
  */
 int vm_http_get(const struct vm_http_request *request,
     const struct vm_http_sink *sink, struct vm_http_reply *reply,

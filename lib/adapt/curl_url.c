@@ -53,7 +53,8 @@ vm_url_parse(const char *text, char **user, char **password,
 		vm_error_set(err, VM_E_USAGE, "bad_url",
 		    code != CURLUE_OK ?
 			"URL: %s" :
-			"URL scheme %s: only http, https and file",
+			"URL scheme %s: only http, https, file, ssh, s3 "
+			"and oci",
 		    code != CURLUE_OK ? curl_url_strerror(code) : scheme);
 		curl_url_cleanup(url);
 		return NULL;
@@ -72,6 +73,20 @@ vm_url_parse(const char *text, char **user, char **password,
 	curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
 	curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0);
 	return url;
+}
+
+char *
+vm_url_format(CURLU *url, bool query)
+{
+	CURLU *copy VM_CLEAN_URL = curl_url_dup(url);
+	char *text = NULL;
+
+	if (copy == NULL ||
+	    (!query &&
+		curl_url_set(copy, CURLUPART_QUERY, NULL, 0) != CURLUE_OK) ||
+	    curl_url_get(copy, CURLUPART_URL, &text, 0) != CURLUE_OK)
+		return NULL;
+	return text;
 }
 
 bool

@@ -21,6 +21,9 @@ CURLU *vm_url_parse(const char *text, char **user, char **password,
 /* A part of it, ports by default as well: curl_free; NULL when absent. */
 char *vm_url_get(CURLU *url, CURLUPart part) VM_MUST_CHECK;
 
+/* The whole, with its query or without: curl_free; NULL: no memory. */
+char *vm_url_format(CURLU *url, bool query) VM_MUST_CHECK;
+
 /* Do both have this part, and the same? */
 bool vm_url_has_same(CURLU *a, CURLU *b, CURLUPart part);
 

@@ -8,6 +8,9 @@
 
 #include "lib/base/fd.h"
 #include "lib/image/fetch.h"
+#include "lib/image/origin.h"
+#include "lib/image/s3.h"
+#include "lib/image/ssh.h"
 
 static bool
 is_url(const char *where)
@@ -15,17 +18,25 @@ is_url(const char *where)
 	return strstr(where, "://") != NULL;
 }
 
+/* Is it asked for in a way of its own? */
+static bool
+is_special(const char *where)
+{
+	return vm_ssh_is_url(where) || vm_s3_is_url(where);
+}
+
 char *
 vm_document_show(const char *where, struct vm_error *err)
 {
-	return is_url(where) && strncmp(where, "file:", 5) != 0 ?
+	return is_url(where) && strncmp(where, "file:", 5) != 0 &&
+		!is_special(where) ?
 	    vm_http_clean_url(where, err) :
 	    vm_buf_printf(err, "%s", where);
 }
 
 static int
 read_url(const struct vm_source *source, const struct vm_fetch_options *options,
-    const char *where, struct vm_buf *buf, struct vm_error *err)
+    const char *where, size_t max, struct vm_buf *buf, struct vm_error *err)
 {
 	struct vm_http_access access = options->access;
 	const struct vm_http_request request = {
@@ -34,18 +45,63 @@ read_url(const struct vm_source *source, const struct vm_fetch_options *options,
 		.stall_ms = options->stall_ms,
 	};
 
-	if (source->kind != VM_SOURCE_HTTP ||
+	if (source == NULL || source->kind != VM_SOURCE_HTTP ||
 	    !vm_http_is_same_origin(source->location, where))
 		access = (struct vm_http_access){
 			.ca_file = access.ca_file,
 			.no_private = access.no_private,
 		};
-	return vm_http_read(&request, VM_DOCUMENT_MAX, buf, err);
+	return vm_http_read(&request, max, buf, err);
+}
+
+struct reading {
+	struct vm_buf *buf;
+	size_t max;
+};
+
+static int
+on_begin(void *context, const struct vm_http_reply *reply, struct vm_error *err)
+{
+	(void)context, (void)reply, (void)err;
+	return 0;
+}
+
+static int
+on_data(void *context, const void *data, size_t len, struct vm_error *err)
+{
+	const struct reading *reading = context;
+
+	if (len > reading->max - reading->buf->len)
+		return vm_error_set(err, VM_E_DATA, "too_large",
+		    "more than %zu bytes", reading->max);
+	return vm_buf_add(reading->buf, data, len, err);
+}
+
+/* A place of its own kind (origin.h). */
+static int
+read_special(const struct vm_fetch_options *options, const char *where,
+    size_t max, struct vm_buf *buf, struct vm_error *err)
+{
+	struct vm_source source VM_CLEAN_SOURCE = { 0 };
+	struct reading reading = { buf, max };
+	const struct vm_http_sink sink = { on_begin, on_data, &reading };
+	const struct vm_http_request request = {
+		.access = &options->access,
+		.stall_ms = options->stall_ms,
+	};
+	struct vm_http_reply reply;
+
+	vm_buf_reset(buf);
+	if (vm_source_parse(where, NULL, &source, err) == -1 ||
+	    vm_origin_prepare(&source, options, err) == -1)
+		return -1;
+	return vm_origin_get(&source, &request, &sink, &reply, err);
 }
 
 /* Named by the user, so a symbolic link is fine; a FIFO must not hang us. */
 static int
-read_path(const char *path, struct vm_buf *buf, struct vm_error *err)
+read_path(const char *path, size_t max, struct vm_buf *buf,
+    struct vm_error *err)
 {
 	VM_CLEAN_FD int fd = open(path,
 	    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -56,12 +112,12 @@ read_path(const char *path, struct vm_buf *buf, struct vm_error *err)
 	if (!S_ISREG(st.st_mode))
 		return vm_error_set(err, VM_E_DENIED, "not_regular",
 		    "%s: not a regular file", path);
-	return vm_fd_slurp(fd, VM_DOCUMENT_MAX, buf, path, err);
+	return vm_fd_slurp(fd, max, buf, path, err);
 }
 
 int
-vm_document_read(const struct vm_source *source,
-    const struct vm_fetch_options *options, const char *where,
+vm_document_read_long(const struct vm_source *source,
+    const struct vm_fetch_options *options, const char *where, size_t max,
     struct vm_buf *buf, struct vm_error *err)
 {
 	struct vm_source file VM_CLEAN_SOURCE = { 0 };
@@ -71,8 +127,19 @@ vm_document_read(const struct vm_source *source,
 			return -1;
 		where = file.location;
 	}
-	return is_url(where) ? read_url(source, options, where, buf, err) :
-			       read_path(where, buf, err);
+	if (is_special(where))
+		return read_special(options, where, max, buf, err);
+	return is_url(where) ? read_url(source, options, where, max, buf, err) :
+			       read_path(where, max, buf, err);
+}
+
+int
+vm_document_read(const struct vm_source *source,
+    const struct vm_fetch_options *options, const char *where,
+    struct vm_buf *buf, struct vm_error *err)
+{
+	return vm_document_read_long(source, options, where, VM_DOCUMENT_MAX,
+	    buf, err);
 }
 
 char *

@@ -19,6 +19,11 @@ int vm_document_read(const struct vm_source *source,
     const struct vm_fetch_options *options, const char *where,
     struct vm_buf *buf, struct vm_error *err) VM_MUST_CHECK;
 
+/* The same of a longer one; source NULL: beside no image. */
+int vm_document_read_long(const struct vm_source *source,
+    const struct vm_fetch_options *options, const char *where, size_t max,
+    struct vm_buf *buf, struct vm_error *err) VM_MUST_CHECK;
+
 /* Where the file of this name beside the image is: the caller's. */
 char *vm_document_beside(const struct vm_source *source, const char *name,
     struct vm_error *err) VM_MUST_CHECK;

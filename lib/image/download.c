@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
+#include "lib/image/origin.h"
 
 #define BLOCK ((size_t)256 << 10) /* divides VM_PART_STEP */
 #define WAIT_MS 100
@@ -163,7 +164,9 @@ ask(struct run *run, bool last, struct vm_http_reply *reply,
 		.stop = d->stop,
 	};
 
-	return vm_http_get(&request, &own, reply, err);
+	return run->url == 0 ?
+	    vm_origin_get(d->source, &request, &own, reply, err) :
+	    vm_http_get(&request, &own, reply, err);
 }
 
 /* May another one do better? */

@@ -9,6 +9,7 @@
 #include "lib/base/progress.h"
 #include "lib/image/flight.h"
 #include "lib/image/naming.h"
+#include "lib/image/origin.h"
 #include "lib/image/present.h"
 #include "lib/image/transfer.h"
 #include "lib/store/image.h"
@@ -273,13 +274,18 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 		    "vmfetch --verify=no to forget what was asked for before");
 	if (f->source->pull == VM_PULL_NEVER || f->options->offline)
 		return 0;
-	if (vm_trust_check_way(f->source, f->options, err) == -1)
+	if (vm_origin_prepare(f->source, f->options, err) == -1 ||
+	    vm_trust_check_way(f->source, f->options, err) == -1)
 		return -1;
 	if (f->source->digest[0] != '\0')
 		snprintf(f->trust.by, sizeof(f->trust.by), "digest");
 	if (f->options->dry_run || f->source->digest[0] != '\0')
 		return 0;
-	if (vm_trust_pin(f->source, f->options, &f->trust, err) == -1)
+	present = vm_origin_pin(f->source, &f->options->access, err);
+	if (present == 1)
+		snprintf(f->trust.by, sizeof(f->trust.by), "registry");
+	else if (present == -1 ||
+	    vm_trust_pin(f->source, f->options, &f->trust, err) == -1)
 		return -1;
 	present = f->source->digest[0] == '\0' ? 0 : find_present(f, id, err);
 	if (present == 1 &&

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/image/percent.h"
 #include "lib/image/sigv4.h"
 
 #define SCHEME "s3://"
@@ -159,7 +160,7 @@ vm_s3_locate(const char *text, const struct vm_aws *aws, time_t now,
 				     use_aws(&place, aws->region, bucket, len,
 					 &in_host, err)) == -1)
 		return NULL;
-	object = vm_sigv4_encode(in_host ? bucket + len + 1 : bucket, true,
+	object = vm_percent_encode(in_host ? bucket + len + 1 : bucket, true,
 	    err);
 	if (object == NULL ||
 	    (path = vm_buf_printf(err, "%s/%s", place.base, object)) == NULL)

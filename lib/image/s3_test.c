@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/image/s3.h"
+#include "lib/image/percent.h"
 #include "lib/image/sigv4.h"
 
 #define EXAMPLE_KEY "AKIAIOSFODNN7EXAMPLE"
@@ -66,9 +67,9 @@ static void
 test_encode(void **state)
 {
 	struct vm_error err = { 0 };
-	char *kept VM_CLEAN_FREE = vm_sigv4_encode("a/b c+%\xc3\xa9~", true,
+	char *kept VM_CLEAN_FREE = vm_percent_encode("a/b c+%\xc3\xa9~", true,
 	    &err);
-	char *all VM_CLEAN_FREE = vm_sigv4_encode("a/b", false, &err);
+	char *all VM_CLEAN_FREE = vm_percent_encode("a/b", false, &err);
 
 	(void)state;
 	assert_string_equal("a/b%20c%2B%25%C3%A9~", kept);

@@ -5,47 +5,20 @@
 #include "lib/adapt/crypto_hash.h"
 #include "lib/adapt/crypto_hmac.h"
 #include "lib/base/buf.h"
+#include "lib/image/percent.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define STAMP_TEXT 17 /* 20130524T000000Z */
 #define DAY 8	      /* of these */
 #define SCOPE_TEXT 128
 
-static bool
-is_unreserved(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	    (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~", c) != NULL);
-}
-
-char *
-vm_sigv4_encode(const char *text, bool keep_slash, struct vm_error *err)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	VM_CLEAN_BUF struct vm_buf out = { 0 };
-
-	if (vm_buf_reserve(&out, 3 * strlen(text) + 1, err) == -1)
-		return NULL;
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		char code[3] = { '%', digits[c >> 4], digits[c & 15] };
-		bool plain = is_unreserved(*text) ||
-		    (keep_slash && *text == '/');
-
-		if (vm_buf_add(&out, plain ? text : code, plain ? 1 : 3, err) ==
-		    -1)
-			return NULL;
-	}
-	return vm_buf_take(&out, err);
-}
-
 /* Everything of the query but the signature; parameters stand in order. */
 static int
 add_parameters(const struct vm_sigv4 *r, const char *stamp, const char *scope,
     struct vm_buf *query, struct vm_error *err)
 {
-	char *id VM_CLEAN_FREE = vm_sigv4_encode(r->key_id, false, err);
-	char *place VM_CLEAN_FREE = vm_sigv4_encode(scope, false, err);
+	char *id VM_CLEAN_FREE = vm_percent_encode(r->key_id, false, err);
+	char *place VM_CLEAN_FREE = vm_percent_encode(scope, false, err);
 	char *token VM_CLEAN_FREE = NULL;
 
 	if (id == NULL || place == NULL ||
@@ -55,7 +28,7 @@ add_parameters(const struct vm_sigv4 *r, const char *stamp, const char *scope,
 		id, place, stamp, r->expires_s) == -1)
 		return -1;
 	if (r->token != NULL) {
-		token = vm_sigv4_encode(r->token, false, err);
+		token = vm_percent_encode(r->token, false, err);
 		if (token == NULL ||
 		    vm_buf_format(query, err, "&X-Amz-Security-Token=%s",
 			token) == -1)

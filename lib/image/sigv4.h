@@ -25,11 +25,4 @@ struct vm_sigv4 {
 char *vm_sigv4_query(const struct vm_sigv4 *request, struct vm_error *err)
     VM_MUST_CHECK;
 
-/*
- * Percent-encode as the signature wants it (RFC 3986's unreserved characters
- * stay, and the slash where `keep_slash`): the caller's.
- */
-char *vm_sigv4_encode(const char *text, bool keep_slash, struct vm_error *err)
-    VM_MUST_CHECK;
-
 #endif

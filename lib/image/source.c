@@ -8,6 +8,9 @@
 
 #include "lib/adapt/curl_http.h"
 #include "lib/base/buf.h"
+#include "lib/image/oci_ref.h"
+#include "lib/image/s3.h"
+#include "lib/image/ssh.h"
 #include "lib/record/input.h"
 
 #define NAME_MAX_LEN 56 /* leaves room for "-XXXXXX" */
@@ -112,8 +115,21 @@ set_text(struct vm_source *source, enum vm_source_kind kind, const char *text,
 static int
 set_url(struct vm_source *source, const char *url, struct vm_error *err)
 {
-	char *shown VM_CLEAN_FREE = vm_http_clean_url(url, err);
+	char *shown VM_CLEAN_FREE = NULL;
 
+	if (vm_ssh_is_url(url))
+		return vm_ssh_check(url, err) == -1 ?
+		    -1 :
+		    set_text(source, VM_SOURCE_SSH, url, url, err);
+	if (vm_s3_is_url(url))
+		return vm_s3_check(url, err) == -1 ?
+		    -1 :
+		    set_text(source, VM_SOURCE_S3, url, url, err);
+	if (vm_oci_is_url(url))
+		return vm_oci_check(url, err) == -1 ?
+		    -1 :
+		    set_text(source, VM_SOURCE_OCI, url, url, err);
+	shown = vm_http_clean_url(url, err);
 	if (shown == NULL)
 		return -1;
 	return set_text(source, VM_SOURCE_HTTP, url, shown, err);
@@ -173,6 +189,8 @@ split_name(const struct vm_source *source, const char **format,
 						      strlen(shown);
 	char *name;
 
+	if (source->kind == VM_SOURCE_OCI) /* no digest, and no tag "latest" */
+		len = vm_oci_name_length(shown);
 	for (begin = shown + len; begin > shown && begin[-1] != '/'; begin--)
 		continue;
 	name = vm_buf_printf(err, "%.*s", (int)(shown + len - begin), begin);
@@ -217,7 +235,8 @@ vm_source_parse(const char *text, const char *directory,
 
 	if (set_location(&made, text, directory, err) == -1)
 		return -1;
-	if (made.kind == VM_SOURCE_HTTP || made.kind == VM_SOURCE_FILE) {
+	if (made.kind != VM_SOURCE_STDIN && made.kind != VM_SOURCE_STORE &&
+	    made.kind != VM_SOURCE_OCI) {
 		name = split_name(&made, &made.format, err);
 		if (name == NULL)
 			return -1;
@@ -343,10 +362,19 @@ vm_source_set_trust(struct vm_source *source, const char *directory,
 }
 
 bool
+vm_source_is_remote(const struct vm_source *source)
+{
+	return source->kind == VM_SOURCE_HTTP ||
+	    source->kind == VM_SOURCE_SSH || source->kind == VM_SOURCE_S3 ||
+	    source->kind == VM_SOURCE_OCI;
+}
+
+bool
 vm_source_is_plain(const struct vm_source *source)
 {
-	return source->kind == VM_SOURCE_HTTP &&
-	    strncmp(source->shown, "http://", 7) == 0;
+	return source->plain ||
+	    (source->kind == VM_SOURCE_HTTP &&
+		strncmp(source->shown, "http://", 7) == 0);
 }
 
 void

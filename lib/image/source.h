@@ -2,8 +2,9 @@
  * source.h - where an image comes from, as typed or as the manifest says.
  *
  * A URL keeps its user and password only in `location`, which is never shown,
- * stored or passed to another program; `shown` is the rest of it.  Paths are
- * made absolute, so that an alias means the same file wherever it is used.
+ * stored or passed to another program; `shown` is the rest of it.  What is no
+ * URL that can be asked for as it stands (s3:, oci:) becomes one in origin.h,
+ * when it is asked.  Paths are made absolute, so that an alias means the same file wherever it is used.
  */
 #ifndef VM_IMAGE_SOURCE_H
 #define VM_IMAGE_SOURCE_H
@@ -17,6 +18,9 @@
 
 enum vm_source_kind {
 	VM_SOURCE_HTTP,	 /* http, https */
+	VM_SOURCE_SSH,	 /* ssh.h */
+	VM_SOURCE_S3,	 /* s3.h */
+	VM_SOURCE_OCI,	 /* oci.h */
 	VM_SOURCE_FILE,	 /* a path, file: */
 	VM_SOURCE_STDIN, /* "-" */
 	VM_SOURCE_STORE	 /* an alias, name@N or an id */
@@ -42,6 +46,7 @@ struct vm_source {
 	char digest[VM_HASH_MAX_HEX]; /* lower case; "" when not pinned */
 	struct vm_source_mirror mirrors[VM_SOURCE_MIRRORS];
 	size_t mirror_count;
+	bool plain; /* s3, oci: by http, not https */
 	enum vm_pull pull;
 	const char *format; /* "raw", "qcow2" by its name, or NULL */
 };
@@ -73,6 +78,9 @@ int vm_source_set_trust(struct vm_source *source, const char *directory,
 /* Another http or https URL to have it from; VM_E_USAGE "bad_url". */
 int vm_source_add_mirror(struct vm_source *source, const char *url,
     struct vm_error *err) VM_MUST_CHECK;
+
+/* Does it come over the network? */
+bool vm_source_is_remote(const struct vm_source *source);
 
 /* Sent in the clear, so that only a digest can make it trustworthy. */
 bool vm_source_is_plain(const struct vm_source *source);

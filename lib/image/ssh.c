@@ -268,9 +268,9 @@ read_all(struct transfer *t, struct vm_error *err)
 			return vm_error_errno(err, errno, "read from ssh");
 		if (got == 0)
 			return 0;
-		t->last_ms = vm_clock_ms();
 		if (take_data(t, (size_t)got, err) == -1)
 			return -1;
+		t->last_ms = vm_clock_ms(); /* the sink may have waited */
 	}
 }
 

@@ -304,7 +304,7 @@ open_input(struct vm_stream *s, struct vm_error *err)
 	const struct vm_source *source = s->options.source;
 
 	s->total = VM_HTTP_UNKNOWN;
-	if (source->kind == VM_SOURCE_HTTP)
+	if (vm_source_is_remote(source))
 		return 0;
 	s->fd = source->kind == VM_SOURCE_STDIN ?
 	    dup(STDIN_FILENO) :

@@ -112,7 +112,7 @@ download(struct vm_transfer *t, char *id, bool *resumed, struct vm_error *err)
 	int result;
 
 	t->mirrors.given = 0;
-	if (t->source->kind == VM_SOURCE_HTTP)
+	if (vm_source_is_remote(t->source))
 		part = vm_part_open(t->store, t->source, !t->options->no_part);
 	*resumed = part != NULL && vm_part_prefix(part) > 0;
 	result = download_with(t, part, id, err);
@@ -143,7 +143,7 @@ int
 vm_transfer_run(struct vm_transfer *t, char *id, struct vm_error *err)
 {
 	struct vm_error failure = { 0 };
-	bool repeatable = t->source->kind == VM_SOURCE_HTTP, resumed;
+	bool repeatable = vm_source_is_remote(t->source), resumed;
 	int most = ATTEMPTS + 2 * (int)t->source->mirror_count;
 
 	if (t->source->mirror_count > 0 && t->source->digest[0] == '\0') {

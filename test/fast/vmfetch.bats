@@ -403,7 +403,7 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 	[ "$(field state | paste -sd,)" = failed,fetched ]
 	status_is 1 vmfetch ./none.raw web/box.qcow2 'http://x y/'
 	status_is 64 vmfetch ftp://localhost/x
-	err_has "only http, https and file"
+	err_has "only http, https, file, ssh, s3 and oci"
 }
 
 @test "wrong command lines" {
