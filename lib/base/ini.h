@@ -33,8 +33,8 @@ int vm_ini_init(struct vm_ini *ini, struct vm_buf *text, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * 1: the next entry, 0: the end, -1: VM_E_DATA "bad_ini", "name:line: what", for
- * a line that is none of these.
+ * 1: the next entry, 0: the end, -1: VM_E_DATA "bad_ini", "name:line: what",
+ * for a line that is none of these.
  */
 int vm_ini_next(struct vm_ini *ini, struct vm_ini_entry *entry,
     struct vm_error *err) VM_MUST_CHECK;

@@ -41,6 +41,10 @@ prepare_oci(struct vm_source *source, bool insecure, struct vm_error *err)
 {
 	struct vm_oci_ref ref;
 
+	if (source->checksums != NULL || source->keyring != NULL)
+		return refuse("a registry's image has no file of checksums: "
+			      "say oci://...@sha256:HEX",
+		    err);
 	if (vm_oci_ref_parse(source->location, &ref, err) == -1)
 		return -1;
 	source->plain = insecure && vm_oci_is_loopback(&ref);

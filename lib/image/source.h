@@ -2,9 +2,10 @@
  * source.h - where an image comes from, as typed or as the manifest says.
  *
  * A URL keeps its user and password only in `location`, which is never shown,
- * stored or passed to another program; `shown` is the rest of it.  What is no
- * URL that can be asked for as it stands (s3:, oci:) becomes one in origin.h,
- * when it is asked.  Paths are made absolute, so that an alias means the same file wherever it is used.
+ * stored or passed to another program; `shown` is the rest of it.  What cannot
+ * be asked for as it stands (s3:, oci:) becomes a URL in origin.h, when it is
+ * asked.  Paths are made absolute, so that an alias means the same file
+ * wherever it is used.
  */
 #ifndef VM_IMAGE_SOURCE_H
 #define VM_IMAGE_SOURCE_H

@@ -102,11 +102,6 @@ vm_trust_check(const struct vm_source *source,
 		return refuse(err,
 		    "a digest is given: checksums and "
 		    "signatures do not go with it");
-	if (sums && source->kind == VM_SOURCE_OCI &&
-	    (source->checksums != NULL || signature))
-		return refuse(err,
-		    "a registry's image has no file of checksums: say "
-		    "oci://...@sha256:HEX");
 	if (sums && options->verify == VM_VERIFY_NO)
 		return refuse(err,
 		    "--verify=no, but checksums or a signature "

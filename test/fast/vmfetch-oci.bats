@@ -57,7 +57,7 @@ platform()
 	got_it
 	[ "$(jq -r .image.alias <<<"$output")" = debian-12 ]
 	[ "$(jq -r .trust.by "$VMPIPE_ROOT/images/$sum/image.json")" = registry ]
-	! grep -rqa 'T-6c61' "$VMPIPE_ROOT"
+	is_not_stored 'T-6c61'
 	: >"$log"
 	status_is 0 get "oci://$tls/lab/debian:12"
 	[ ! -s "$log" ]
@@ -133,7 +133,7 @@ platform()
 	echo amy:no >auth
 	status_is 77 get -a four --refresh --auth-file auth \
 	    "oci://$tls/lab/debian:12"
-	! grep -rqaE 'secret|amy' "$VMPIPE_ROOT"
+	is_not_stored 'secret|amy'
 }
 
 @test "oci://: a registry that wants the password itself" {
@@ -153,7 +153,7 @@ platform()
 	echo "https://$tls/blobs" >cloud/blobs-at
 	status_is 0 get "oci://$tls/lab/debian:12"
 	got_it
-	! grep -rqa 'let-me-in' "$VMPIPE_ROOT"
+	is_not_stored 'let-me-in'
 	rm "cloud/s3/blobs/sha256:$sum"
 	rm -r "$VMPIPE_ROOT"
 	status_is 66 get "oci://$tls/lab/debian:12"

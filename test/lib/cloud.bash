@@ -25,3 +25,6 @@ serve_cloud()
 
 # asked METHOD PATH [CREDENTIAL]: how often.
 asked() { grep -sc "^$1 $2 ${3:-}" "$log" || :; }
+
+# is_not_stored PATTERN: nothing in the store says so.
+is_not_stored() { ! grep -rqaE "$1" "$VMPIPE_ROOT"; }
