@@ -50,10 +50,11 @@ allow_filters(struct vm_archive *a, struct vm_error *err)
 	    archive_read_support_filter_xz(a->archive) != ARCHIVE_OK ||
 	    archive_read_support_filter_zstd(a->archive) != ARCHIVE_OK ||
 	    archive_read_support_filter_bzip2(a->archive) != ARCHIVE_OK ||
+	    archive_read_support_filter_lz4(a->archive) != ARCHIVE_OK ||
 	    archive_read_support_format_raw(a->archive) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(a->archive) != ARCHIVE_OK)
 		return vm_error_set(err, VM_E_CONFIG, "no_decoder",
-		    "libarchive was built without gz, xz, zst or bz2");
+		    "libarchive was built without gz, xz, zst, bz2 or lz4");
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * archive.h - unpacking gz, xz, zst and bz2 as the bytes arrive (libarchive).
+ * archive.h - unpacking gz, xz, zst, bz2 and lz4 as they arrive (libarchive).
  *
  * One stream in, one stream out, both by pulling: nothing is named, nothing is
  * written to a file here.  What is not compressed passes through unchanged.

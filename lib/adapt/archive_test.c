@@ -54,7 +54,7 @@ static void
 test_each_compression_and_none(void **state)
 {
 	static const char *const programs[] = { "gzip", "xz", "zstd -q",
-		"bzip2", "xz -T2 --block-size=100000", "cat" };
+		"bzip2", "lz4", "xz -T2 --block-size=100000", "cat" };
 	struct vm_error err = { 0 };
 	char command[128];
 
@@ -98,6 +98,8 @@ test_refuses_damage_and_nesting(void **state)
 	check_refused("seq 100000 | zstd -q | head -c 50000",
 	    "bad_compression");
 	check_refused("seq 100000 | bzip2 | head -c 50000", "bad_compression");
+	check_refused("seq 100000 | lz4 | head -c 50000", "bad_compression");
+	check_refused("seq 100000 | lz4 | gzip", "bomb");
 	check_refused("seq 100000 | xz | sed 's/a/b/g'", "bad_compression");
 }
 

@@ -10,11 +10,19 @@
 #include "lib/base/clean.h"
 #include "lib/base/fd.h"
 #include "lib/disk/check.h"
+#include "lib/disk/vdi.h"
+#include "lib/disk/vhd.h"
+#include "lib/disk/vhdx.h"
+#include "lib/disk/vmdk.h"
 
-#define SECTOR 512
+#define SECTOR VM_INSPECT_TAIL
+
+static const char *const names[VM_DISK_FORMATS] = { "raw", "qcow2", "vmdk",
+	"vhd", "vhdx", "vdi" };
 
 /* A format is known by bytes at a place, from the file's begin or its end. */
 struct sign {
+	enum vm_disk_format format;
 	const char *name;
 	uint32_t offset; /* from the begin; or back from the end */
 	bool at_end;
@@ -22,43 +30,47 @@ struct sign {
 	size_t len;
 };
 
-#define SIGN(name, offset, bytes)                                              \
+#define SIGN(format, name, offset, bytes)                                      \
 	{                                                                      \
-		name, offset, false, bytes, sizeof(bytes) - 1                  \
+		VM_DISK_##format, name, offset, false, bytes,                  \
+		    sizeof(bytes) - 1                                          \
 	}
-#define SIGN_END(name, offset, bytes)                                          \
+#define SIGN_END(format, name, offset, bytes)                                  \
 	{                                                                      \
-		name, offset, true, bytes, sizeof(bytes) - 1                   \
+		VM_DISK_##format, name, offset, true, bytes, sizeof(bytes) - 1 \
 	}
-
-static const char qcow2_name[] = "qcow2";
 
 static const struct sign signs[] = {
-	SIGN(qcow2_name, 0, "QFI\xfb"),
-	SIGN("QED", 0, "QED\0"),
-	SIGN("VMDK", 0, "KDMV"),
-	SIGN("VMDK", 0, "COWD"),
-	SIGN("VMDK", 0, "# Disk DescriptorFile"),
-	SIGN("VHDX", 0, "vhdxfile"),
-	SIGN("VHD", 0, "conectix"),
-	SIGN_END("VHD", 512, "conectix"),
-	SIGN_END("VHD", 511, "conectix"),
-	SIGN("VDI", 64, "\x7f\x10\xda\xbe"),
-	SIGN("Parallels", 0, "WithoutFreeSpace"),
-	SIGN("Parallels", 0, "WithouFreSpacExt"),
-	SIGN("LUKS", 0, "LUKS\xba\xbe"),
-	SIGN("Bochs", 0, "Bochs Virtual HD Image"),
-	SIGN("cloop", 0, "#!/bin/sh\n#V2.0 Format\n"),
-	SIGN_END("DMG", 512, "koly"),
-	SIGN("ISO 9660", 32769, "CD001"),
-	SIGN("tar or OVA", 257, "ustar"),
-	SIGN("zip", 0, "PK\003\004"),
-	SIGN("gzip in another compression", 0, "\x1f\x8b"),
-	SIGN("xz in another compression", 0,
+	SIGN(QCOW2, "qcow2", 0, "QFI\xfb"),
+	SIGN(OTHER, "QED", 0, "QED\0"),
+	SIGN(VMDK, "VMDK", 0, "KDMV"),
+	SIGN(VMDK, "VMDK", 0, "COWD"),
+	SIGN(VMDK, "VMDK", 0, "# Disk DescriptorFile"),
+	SIGN(VHDX, "VHDX", 0, "vhdxfile"),
+	SIGN(VHD, "VHD", 0, "conectix"),
+	SIGN_END(VHD, "VHD", 512, "conectix"),
+	SIGN_END(OTHER, "VHD of Virtual PC 2004", 511, "conectix"),
+	SIGN(VDI, "VDI", 64, "\x7f\x10\xda\xbe"),
+	SIGN(OTHER, "Parallels", 0, "WithoutFreeSpace"),
+	SIGN(OTHER, "Parallels", 0, "WithouFreSpacExt"),
+	SIGN(OTHER, "LUKS", 0, "LUKS\xba\xbe"),
+	SIGN(OTHER, "Bochs", 0, "Bochs Virtual HD Image"),
+	SIGN(OTHER, "cloop", 0, "#!/bin/sh\n#V2.0 Format\n"),
+	SIGN_END(OTHER, "DMG", 512, "koly"),
+	SIGN(OTHER, "ISO 9660", 32769, "CD001"),
+	SIGN(OTHER, "tar or OVA", 257, "ustar"),
+	SIGN(OTHER, "zip", 0, "PK\003\004"),
+	SIGN(OTHER, "gzip in another compression", 0, "\x1f\x8b"),
+	SIGN(OTHER, "xz in another compression", 0,
 	    "\xfd"
 	    "7zXZ\0"),
-	SIGN("zstd in another compression", 0, "\x28\xb5\x2f\xfd"),
-	SIGN("bzip2 in another compression", 0, "BZh"),
+	SIGN(OTHER, "zstd in another compression", 0, "\x28\xb5\x2f\xfd"),
+	SIGN(OTHER, "bzip2 in another compression", 0, "BZh"),
+	SIGN(OTHER, "lz4 in another compression", 0, "\x04\x22\x4d\x18"),
+	SIGN(OTHER, "compress (.Z)", 0, "\x1f\x9d"),
+	SIGN(OTHER, "lzip", 0, "LZIP"),
+	SIGN(OTHER, "lzop", 0, "\x89LZO"),
+	SIGN(OTHER, "7-zip", 0, "7z\xbc\xaf"),
 };
 
 static bool
@@ -82,22 +94,24 @@ static int
 probe(const unsigned char *head, size_t head_len, const unsigned char *tail,
     size_t tail_len, enum vm_disk_format *format, struct vm_error *err)
 {
-	const char *found = NULL;
+	const struct sign *found = NULL;
 
 	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		const char *name = signs[i].name;
+		const struct sign *sign = &signs[i];
 
-		if (!has_sign(&signs[i], head, head_len, tail, tail_len))
+		if (!has_sign(sign, head, head_len, tail, tail_len))
 			continue;
-		if (found != NULL && strcmp(found, name) != 0)
+		if (found != NULL && strcmp(found->name, sign->name) != 0)
 			return vm_error_set(err, VM_E_DATA, "ambiguous",
-			    "it is both %s and %s", found, name);
-		found = name;
+			    "it is both %s and %s", found->name, sign->name);
+		found = sign;
 	}
-	if (found != NULL && found != qcow2_name)
+	if (found != NULL && found->format == VM_DISK_OTHER)
 		return vm_error_set(err, VM_E_DATA, "format",
-		    "%s is not accepted; raw and qcow2 are", found);
-	*format = found == NULL ? VM_DISK_RAW : VM_DISK_QCOW2;
+		    "%s is not accepted; raw, qcow2, VMDK, VHD, VHDX and VDI "
+		    "are",
+		    found->name);
+	*format = found == NULL ? VM_DISK_RAW : found->format;
 	return 0;
 }
 
@@ -108,12 +122,24 @@ vm_inspect_head(const void *head, size_t len, enum vm_disk_format *format,
 	return probe(head, len, NULL, 0, format, err);
 }
 
+int
+vm_inspect_tail(const void *tail, uint64_t len, enum vm_disk_format *format,
+    struct vm_error *err)
+{
+	bool is_vhd = vm_vhd_is_footer(tail);
+
+	if (is_vhd && vm_check_vhd_footer(tail, len, err) == -1)
+		return -1;
+	*format = is_vhd ? VM_DISK_VHD : VM_DISK_RAW;
+	return 0;
+}
+
 static int
 check_raw(uint64_t size, uint64_t max, struct vm_error *err)
 {
 	if (size % SECTOR != 0)
 		return vm_error_set(err, VM_E_DATA, "format",
-		    "%llu bytes are no raw disk: not whole sectors of %d",
+		    "%llu bytes are no raw disk: not whole sectors of %zu",
 		    (unsigned long long)size, SECTOR);
 	if (size > max)
 		return vm_error_set(err, VM_E_DATA, "virtual_size",
@@ -122,14 +148,48 @@ check_raw(uint64_t size, uint64_t max, struct vm_error *err)
 	return 0;
 }
 
+/* A raw disk, or one with a VHD's footer behind it. */
+static int
+check_flat(const unsigned char *tail, uint64_t size, uint64_t max,
+    struct vm_inspect *made, struct vm_error *err)
+{
+	if (vm_inspect_tail(tail, size - SECTOR, &made->format, err) == -1)
+		return -1;
+	if (made->format == VM_DISK_VHD)
+		size -= SECTOR;
+	made->virtual_size = made->allocated = size;
+	made->is_flat = true;
+	return check_raw(size, max, err);
+}
+
+static int
+check_tables(int fd, uint64_t size, uint64_t max, struct vm_inspect *made,
+    struct vm_error *err)
+{
+	static int (*const checks[VM_DISK_FORMATS])(int, uint64_t, uint64_t,
+	    struct vm_check *, struct vm_error *) = {
+		[VM_DISK_QCOW2] = vm_check_qcow2,
+		[VM_DISK_VMDK] = vm_check_vmdk,
+		[VM_DISK_VHD] = vm_check_vhd,
+		[VM_DISK_VHDX] = vm_check_vhdx,
+		[VM_DISK_VDI] = vm_check_vdi,
+	};
+	struct vm_check check = { 0 };
+
+	if (checks[made->format](fd, size, max, &check, err) == -1)
+		return -1;
+	made->virtual_size = check.virtual_size;
+	made->allocated = check.allocated;
+	return 0;
+}
+
 int
 vm_inspect_file(int fd, uint64_t max_virtual_bytes, struct vm_inspect *inspect,
     struct vm_error *err)
 {
 	unsigned char *head VM_CLEAN_FREE = malloc(VM_INSPECT_HEAD);
-	unsigned char tail[SECTOR];
-	struct vm_check check = { 0 };
-	enum vm_disk_format format;
+	unsigned char tail[VM_INSPECT_TAIL];
+	struct vm_inspect made = { 0 };
 	size_t head_len, tail_len;
 	uint64_t size;
 	struct stat st;
@@ -139,30 +199,30 @@ vm_inspect_file(int fd, uint64_t max_virtual_bytes, struct vm_inspect *inspect,
 	if (fstat(fd, &st) == -1)
 		return vm_error_errno(err, errno, "look at the image");
 	size = (uint64_t)st.st_size;
-	if (size < SECTOR)
+	if (size < sizeof(tail))
 		return vm_error_set(err, VM_E_DATA, "truncated",
 		    "%llu bytes are too few for a disk",
 		    (unsigned long long)size);
 	if (vm_fd_pread(fd, head, VM_INSPECT_HEAD, 0, &head_len, "image",
 		err) == -1 ||
-	    vm_fd_pread(fd, tail, SECTOR, size - SECTOR, &tail_len, "image",
-		err) == -1)
+	    vm_fd_pread(fd, tail, sizeof(tail), size - sizeof(tail), &tail_len,
+		"image", err) == -1 ||
+	    probe(head, head_len, tail, tail_len, &made.format, err) == -1)
 		return -1;
-	if (probe(head, head_len, tail, tail_len, &format, err) == -1)
+	/* A dynamic VHD begins with the cookie, a fixed one only ends so. */
+	if ((made.format == VM_DISK_RAW ||
+			(made.format == VM_DISK_VHD &&
+			    !vm_vhd_is_footer(head)) ?
+		    check_flat(tail, size, max_virtual_bytes, &made, err) :
+		    check_tables(fd, size, max_virtual_bytes, &made, err)) ==
+	    -1)
 		return -1;
-	check.virtual_size = check.allocated = size;
-	if ((format == VM_DISK_QCOW2 ?
-		    vm_check_qcow2(fd, size, max_virtual_bytes, &check, err) :
-		    check_raw(size, max_virtual_bytes, err)) == -1)
-		return -1;
-	inspect->format = format;
-	inspect->virtual_size = check.virtual_size;
-	inspect->allocated = check.allocated;
+	*inspect = made;
 	return 0;
 }
 
 const char *
 vm_inspect_format_name(enum vm_disk_format format)
 {
-	return format == VM_DISK_RAW ? "raw" : "qcow2";
+	return names[format];
 }

@@ -1,5 +1,7 @@
 #include "lib/image/build.h"
 
+#include <string.h>
+
 #include "lib/base/clean.h"
 #include "lib/store/store.h"
 
@@ -14,6 +16,19 @@ vm_build_check_ratio(const struct vm_build *b, uint64_t bytes,
     struct vm_error *err)
 {
 	return vm_master_check_ratio(b->input->stream, b->options, bytes, err);
+}
+
+int
+vm_build_check_format(const struct vm_build *b, enum vm_disk_format format,
+    struct vm_error *err)
+{
+	const char *want = b->options->format;
+
+	if (want == NULL || strcmp(want, vm_inspect_format_name(format)) == 0)
+		return 0;
+	return vm_error_set(err, VM_E_DATA, "format_mismatch",
+	    "by its name it is %s, by its contents %s", want,
+	    vm_inspect_format_name(format));
 }
 
 int

@@ -2,8 +2,9 @@
  * build.h - a master in the making: what its ways share.
  *
  * master.c looks at the first bytes and chooses the way: raw bytes are written
- * as they come, qcow2 is rewritten while it arrives (rewrite.h), other formats
- * are spooled to a file first (spool.h).  Private to master.c and those ways.
+ * as they come (flat.h), qcow2 is rewritten while it arrives (rewrite.h), other
+ * formats are spooled to a file first (spool.h).  Private to master.c and those
+ * ways.
  */
 #ifndef VM_IMAGE_BUILD_H
 #define VM_IMAGE_BUILD_H
@@ -38,6 +39,10 @@ uint64_t vm_build_allowance(const struct vm_build *build);
 /* Are they no more than that?  The same errors. */
 int vm_build_check_ratio(const struct vm_build *build, uint64_t bytes,
     struct vm_error *err) VM_MUST_CHECK;
+
+/* Is it what it must be?  VM_E_DATA "format_mismatch". */
+int vm_build_check_format(const struct vm_build *build,
+    enum vm_disk_format format, struct vm_error *err) VM_MUST_CHECK;
 
 /* Does the store's file system hold so many more?  VM_E_IO "no_space". */
 int vm_build_check_space(const struct vm_build *build, uint64_t bytes,

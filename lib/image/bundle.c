@@ -73,8 +73,8 @@ static const struct {
 	const char *ending;
 	const char *format; /* that it promises, or NULL */
 } disk_names[] = { { ".raw", "raw" }, { ".img", NULL }, { ".qcow2", "qcow2" },
-	{ ".vmdk", NULL }, { ".vhd", NULL }, { ".vhdx", NULL },
-	{ ".vdi", NULL } };
+	{ ".vmdk", "vmdk" }, { ".vhd", "vhd" }, { ".vhdx", "vhdx" },
+	{ ".vdi", "vdi" } };
 
 /* Is it called like a disk?  *format is what its name promises, or NULL. */
 static bool

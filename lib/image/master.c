@@ -4,18 +4,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/disk/raw.h"
 #include "lib/image/build.h"
+#include "lib/image/flat.h"
 #include "lib/image/rewrite.h"
+#include "lib/image/spool.h"
 
 #define RATIO_FREE ((uint64_t)1 << 30) /* bytes that any file may become */
 #define RATIO_MAX 1000		       /* beyond: times its size */
+
+/* What QEMU calls each format, and tells of its disk's size. */
+static const char *const drivers[VM_DISK_FORMATS] = {
+	[VM_DISK_VMDK] = "vmdk",
+	[VM_DISK_VHD] = "vpc,force_size_calc=current_size",
+	[VM_DISK_VHDX] = "vhdx",
+	[VM_DISK_VDI] = "vdi",
+};
 
 /* Gather enough of the beginning to see what it is. */
 static int
 read_head(struct vm_build *b, enum vm_disk_format *format, struct vm_error *err)
 {
-	const char *want = b->options->format;
 	const void *data;
 	size_t len = 1;
 
@@ -25,32 +33,9 @@ read_head(struct vm_build *b, enum vm_disk_format *format, struct vm_error *err)
 			return -1;
 	if (vm_inspect_head(b->head.data, b->head.len, format, err) == -1)
 		return -1;
-	if (want != NULL && strcmp(want, vm_inspect_format_name(*format)) != 0)
-		return vm_error_set(err, VM_E_DATA, "format_mismatch",
-		    "by its name it is %s, by its contents %s", want,
-		    vm_inspect_format_name(*format));
-	return 0;
-}
-
-static int
-write_raw(struct vm_build *b, struct vm_error *err)
-{
-	struct vm_raw *raw VM_CLEAN_RAW = vm_raw_open(b->disk, err);
-	const void *data = b->head.data;
-	size_t len = b->head.len;
-	uint64_t size;
-
-	if (raw == NULL)
-		return -1;
-	while (len > 0)
-		if (vm_raw_add(raw, data, len, err) == -1 ||
-		    vm_build_pull(b, &data, &len, err) == -1)
-			return -1;
-	if (vm_raw_finish(raw, &size, &b->chunks, err) == -1 ||
-	    vm_build_end(b, err) == -1)
-		return -1;
-	return vm_inspect_file(b->disk, b->options->max_virtual_bytes,
-	    &b->inspect, err);
+	/* Its end will say whether it is a fixed VHD. */
+	return *format == VM_DISK_RAW ? 0 :
+					vm_build_check_format(b, *format, err);
 }
 
 static int
@@ -72,8 +57,14 @@ build(struct vm_build *b, struct vm_error *err)
 	b->disk = vm_publish_create(b->publish, VM_BUILD_DISK, err);
 	if (b->disk == -1)
 		return -1;
-	return format == VM_DISK_RAW ? write_raw(b, err) :
-				       vm_rewrite_qcow2(b, err);
+	switch (format) {
+	case VM_DISK_RAW:
+		return vm_flat_write(b, err);
+	case VM_DISK_QCOW2:
+		return vm_rewrite_qcow2(b, err);
+	default:
+		return vm_spool_convert(b, drivers[format], err);
+	}
 }
 
 int

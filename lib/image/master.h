@@ -2,8 +2,10 @@
  * master.h - from a disk's bytes to a master: inspected, rewritten.
  *
  * Raw bytes go straight into the sparse master while they arrive, and so does
- * the data of a qcow2 file (rewrite.h).  Nothing is a master before all bytes
- * are there, their digest is right and our own reader has looked at the whole.
+ * the data of a qcow2 file (rewrite.h).  Files of other formats are kept as
+ * they are; qemu-img, in its sandbox, turns them into the master.  Before that,
+ * and before anything becomes a master, all bytes are there, their digest is
+ * right and our own readers have looked at every table.
  */
 #ifndef VM_IMAGE_MASTER_H
 #define VM_IMAGE_MASTER_H
@@ -18,7 +20,7 @@
 struct vm_master_options {
 	uint64_t max_virtual_bytes;
 	bool any_ratio;	    /* the user set the limit: no other one */
-	const char *format; /* "raw", "qcow2": what it must be; or NULL */
+	const char *format; /* what it must be, as inspect.h; or NULL */
 };
 
 /* Where a master's bytes come from, unpacked. */

@@ -221,7 +221,7 @@ copy_outcome(const struct vm_json *from, struct vm_json *record,
 
 static int
 fetch_role(const struct run *run, const struct vm_manifest *manifest,
-    struct vm_json *record, struct vm_error *err)
+    const struct vm_json *asked, struct vm_json *record, struct vm_error *err)
 {
 	struct vm_source source VM_CLEAN_SOURCE = { 0 };
 	struct vm_json *role = vm_json_get(record, "spec");
@@ -234,7 +234,7 @@ fetch_role(const struct run *run, const struct vm_manifest *manifest,
 		return vm_record_fail(record, TOOL, &failure, err);
 	if (same != NULL)
 		return copy_outcome(same, record, err);
-	if (vm_source_parse_role(role, manifest->directory, &source,
+	if (vm_source_parse_role(asked, manifest->directory, &source,
 		&failure) == -1)
 		return vm_record_fail(record, TOOL, &failure, err);
 	return fetch_record(run, &source, record, err);
@@ -254,7 +254,8 @@ run_role(const struct run *run, const struct vm_manifest *manifest,
 		vm_json_string(manifest->json, "service", ""), err) == -1 ||
 	    vm_json_set_string(record, "role", name, err) == -1 ||
 	    vm_json_set(record, "spec", vm_json_copy(role), err) == -1 ||
-	    fetch_role(run, manifest, record, err) == -1)
+	    vm_source_hide_role(vm_json_get(record, "spec"), err) == -1 ||
+	    fetch_role(run, manifest, role, record, err) == -1)
 		return -1;
 	return vm_records_add(run->records, VM_TAKE(record), err);
 }

@@ -159,8 +159,10 @@ set_location(struct vm_source *source, const char *text, const char *directory,
 
 /* --- names --------------------------------------------------------------- */
 
-static const char *const packings[] = { ".xz", ".gz", ".zst", ".bz2", NULL };
-static const char *const formats[] = { ".qcow2", ".raw", ".img", NULL };
+static const char *const packings[] = { ".xz", ".gz", ".zst", ".bz2", ".lz4",
+	NULL };
+static const char *const formats[] = { ".qcow2", ".raw", ".vmdk", ".vhd",
+	".vhdx", ".vdi", ".vpc", ".img", NULL };
 
 /* Cut one of these endings off; NULL when there is none of them. */
 static const char *
@@ -198,6 +200,8 @@ split_name(const struct vm_source *source, const char **format,
 		return NULL;
 	cut_ending(name, packings);
 	ending = cut_ending(name, formats);
+	if (ending != NULL && strcmp(ending, "vpc") == 0)
+		ending = "vhd";
 	*format = ending != NULL && strcmp(ending, "img") != 0 ? ending : NULL;
 	return name;
 }
@@ -307,6 +311,37 @@ vm_source_parse_role(const struct vm_json *role, const char *directory,
 	*source = made;
 	made = (struct vm_source){ 0 };
 	return 0;
+}
+
+/* What is there, if it is a URL; one that cannot be parsed goes as a whole. */
+static int
+hide(struct vm_json *role, const char *path, struct vm_error *err)
+{
+	const char *url = vm_json_string(role, path, "");
+	char *shown VM_CLEAN_FREE = NULL;
+
+	if (strstr(url, "://") == NULL || strchr(url, '@') == NULL ||
+	    strncmp(url, "file:", 5) == 0)
+		return 0;
+	shown = vm_http_clean_url(url, NULL);
+	return vm_json_set_string(role, path, shown == NULL ? "" : shown, err);
+}
+
+int
+vm_source_hide_role(struct vm_json *role, struct vm_error *err)
+{
+	size_t mirrors = vm_json_count(vm_json_get(role, "image.mirrors"));
+	char path[48];
+
+	for (size_t i = 0; i < mirrors; i++) {
+		snprintf(path, sizeof(path), "image.mirrors.%zu", i);
+		if (hide(role, path, err) == -1)
+			return -1;
+	}
+	if (hide(role, "image.source", err) == -1 ||
+	    hide(role, "image.checksums", err) == -1)
+		return -1;
+	return hide(role, "image.signature", err);
 }
 
 int

@@ -49,7 +49,7 @@ struct vm_source {
 	size_t mirror_count;
 	bool plain; /* s3, oci: by http, not https */
 	enum vm_pull pull;
-	const char *format; /* "raw", "qcow2" by its name, or NULL */
+	const char *format; /* by its name: as inspect.h; or NULL */
 };
 
 /*
@@ -63,6 +63,10 @@ int vm_source_parse(const char *text, const char *directory,
  * "signature","keyring","pull"}. */
 int vm_source_parse_role(const struct vm_json *role, const char *directory,
     struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
+
+/* Take users and passwords out of a role's URLs: a record goes far. */
+int vm_source_hide_role(struct vm_json *role, struct vm_error *err)
+    VM_MUST_CHECK;
 
 /* "sha256:HEX" or "sha512:HEX" (no upper case); VM_E_USAGE "bad_digest". */
 int vm_source_pin(struct vm_source *source, const char *checksum,

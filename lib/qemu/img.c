@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
+#include "lib/base/clean.h"
 #include "lib/base/proc.h"
 #include "lib/qemu/sandbox.h"
 
@@ -31,6 +33,7 @@ last_words(struct vm_proc_result *result)
 static int
 judge(struct vm_proc_result *result, struct vm_error *err)
 {
+	static const char unreadable[] = "error while reading";
 	const char *words;
 
 	if (result->status == 0)
@@ -38,6 +41,11 @@ judge(struct vm_proc_result *result, struct vm_error *err)
 	words = last_words(result);
 	if (strstr(words, strerror(ENOSPC)) != NULL)
 		return vm_error_set(err, VM_E_IO, "no_space", "qemu-img: %s",
+		    words);
+	if (result->status == 1 &&
+	    strncmp(words, unreadable, sizeof(unreadable) - 1) == 0 &&
+	    strstr(words, strerror(EINVAL)) != NULL)
+		return vm_error_set(err, VM_E_DATA, "bad_data", "qemu-img: %s",
 		    words);
 	if (result->status > 128)
 		return vm_error_set(err, VM_E_BUG, "qemu_img",
@@ -50,9 +58,12 @@ judge(struct vm_proc_result *result, struct vm_error *err)
 int
 vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 {
+	char *input VM_CLEAN_FREE = vm_buf_printf(err,
+	    "driver=%s,file.driver=file,file.filename=%s", convert->driver,
+	    convert->from);
 	const char *const argv[] = { "qemu-img", "convert", "-n",
-		"--target-is-zero", "-S", "64k", "-f", convert->driver, "-O",
-		"raw", convert->from, convert->to, NULL };
+		"--target-is-zero", "-S", "64k", "-O", "raw", "--image-opts",
+		input, convert->to, NULL };
 	struct vm_sandbox sandbox VM_CLEAN_SANDBOX = { .ruleset_fd = -1 };
 	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
 	struct vm_proc_options options = {
@@ -67,6 +78,8 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 		.prepare_arg = &sandbox,
 	};
 
+	if (input == NULL)
+		return -1;
 	if (options.timeout_ms == 0)
 		options.timeout_ms = TIMEOUT_MS +
 		    convert->virtual_size / SLOWEST_BYTES_PER_MS;

@@ -16,8 +16,8 @@
 
 struct vm_img_convert {
 	int dir_fd;	       /* of both files */
-	const char *from;      /* a file that passed inspection */
-	const char *driver;    /* "qcow2", "vmdk": what QEMU calls it */
+	const char *from;      /* a file that passed inspection; no commas */
+	const char *driver;    /* "qcow2", "vpc,OPTION=...": as QEMU has it */
 	const char *to;	       /* an empty file of its virtual size */
 	uint64_t virtual_size; /* bytes */
 	uint64_t timeout_ms;   /* 0: by the size */
@@ -26,7 +26,8 @@ struct vm_img_convert {
 /*
  * Unpack `from` into the sparse raw file `to`.  VM_E_UNAVAILABLE "no_program"
  * (hint: the package), VM_E_BUG "qemu_img" (it failed or died; its last words
- * are in the message), VM_E_IO "no_space", VM_E_TRY_AGAIN "timeout".  `to` is
+ * are in the message), VM_E_DATA "bad_data" (what the tables point to is not
+ * what it should be), VM_E_IO "no_space", VM_E_TRY_AGAIN "timeout".  `to` is
  * worthless then.
  */
 int vm_img_convert_raw(const struct vm_img_convert *convert,

@@ -623,6 +623,25 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	status_is 66 get --insecure --auth-file none
 }
 
+@test "a user and password in a manifest's URLs are in no record" {
+	serve "$PWD/web"
+	secret=${url/:\/\//:\/\/amy:s3cr3t@}
+	sums box.qcow2
+	printf '%s\n' 'vmpipe: 1' 'service: s' 'roles:' '  a:' '    image:' \
+	    "      source: $secret/box.qcow2" '      checksums: web/SHA256SUMS' \
+	    "      mirrors: [\"$secret/b\", \"$secret/c\"]" >m.yaml
+	status_is 0 vmfetch -vv m.yaml
+	got_it
+	[ "$(field spec.image.source)" = "$url/box.qcow2" ]
+	[ "$(jq -c .spec.image.mirrors <<<"$output")" = '["'"$url/b\",\"$url/c"'"]' ]
+	[[ $output$stderr != *s3cr3t* ]]
+	grep -q ' - amy \[.*GET /box.qcow2' "$access_log"
+	sed -i 's,mirrors: .*,mirrors: ["http://amy:s3cr3t@[x/"],' m.yaml
+	status_is 64 vmfetch -vv m.yaml
+	[[ $output$stderr != *s3cr3t* ]]
+	run ! grep -rq s3cr3t "$VMPIPE_ROOT"
+}
+
 @test "a redirect to another host takes no token along" {
 	auth_server
 	(umask 77 && echo secret >token)

@@ -50,14 +50,15 @@ is_master()
 	[ "$before" = "$(snapshot)" ]
 }
 
-@test "raw, gz, xz, zst and bz2 give the same master under their own ids" {
-	requires gzip xz zstd bzip2
+@test "raw, gz, xz, zst, bz2 and lz4 give the same master under their own ids" {
+	requires gzip xz zstd bzip2 lz4
 	serve "$PWD/web"
 	gzip -k web/disk.raw; xz -k web/disk.raw
 	zstd -q web/disk.raw; bzip2 -k web/disk.raw
+	lz4 -q web/disk.raw web/disk.raw.lz4
 	gzip -k web/box.qcow2
 	for file in disk.raw disk.raw.gz disk.raw.xz disk.raw.zst \
-	    disk.raw.bz2 box.qcow2.gz; do
+	    disk.raw.bz2 disk.raw.lz4 box.qcow2.gz; do
 		sum=$(sha "web/$file" 512)
 		status_is 0 vmfetch -a "${file//./-}" \
 		    --checksum "sha512:$sum" "$url/$file"
@@ -278,11 +279,17 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 	no_litter
 }
 
-@test "qcow2: what could do harm is refused, and qemu-img never started" {
+# A qemu-img that leaves a mark when it is started.
+marking_qemu()
+{
 	mkdir bin
 	printf '#!/bin/sh\ntouch %s/started; exit 1\n' "$PWD" >bin/qemu-img
 	chmod +x bin/qemu-img
-	export PATH=$PWD/bin:$PATH
+	PATH=$PWD/bin:$PATH
+}
+
+@test "qcow2: what could do harm is refused, and qemu-img never started" {
+	marking_qemu
 	for args in backing=/etc/passwd incompatible=4 crypt=1 nb_snapshots=1 \
 	    incompatible=16 virtual_size=0x80000000000 l1_offset=0x30001; do
 		"$top/test/lib/mkqcow2.pl" "$args" >evil.qcow2
@@ -292,6 +299,80 @@ roles: {r: {image: {source: ./box.raw, pull: PULL}}}'
 	[ -z "$(ls "$VMPIPE_ROOT/images")" ]
 	status_is 0 vmfetch ./web/box.qcow2
 	[ ! -e started ]
+}
+
+# Hundreds of files in one call, each of them told by its own record.
+@test "hostile images of every format: refused by our own readers, with a code" {
+	requires xz zstd lz4
+	marking_qemu
+	mkdir hostile
+	"$top/test/lib/mkhostile.pl" hostile >table
+	[ "$(wc -l <table)" -ge 150 ]
+	sed 's,^,./hostile/,; s/\t.*//' table >names
+	mapfile -t names <names
+	ulimit -v 800000
+	status_is 65 vmfetch "${names[@]}"
+	jq -r '"\(.state) \(.error.status) \(.error.code)"' <<<"$output" >got
+	cut -f2 table | sed 's/^/failed 65 /' >want
+	paste want table got | awk -F'\t' '$1 != $NF' >wrong
+	[ ! -s wrong ] || { cat wrong; return 1; }
+	cmp want got
+	[ ! -e started ]
+	no_litter
+	[ -z "$(ls "$VMPIPE_ROOT/images")" ]
+}
+
+# made FORMAT OPTION...: raw.img as a file of that format, then as a master.
+made()
+{
+	local file=$2.${1/vpc/vhd}
+
+	qemu-img convert -f raw -O "$1" -o "$2" "${@:3}" raw.img "$file"
+	status_is 0 vmfetch -a x --checksum "sha256:$(sha "$file")" "./$file"
+	cmp "$VMPIPE_ROOT/images/$(sha "$file")/$(sha "$file").raw" raw.img
+	no_litter
+}
+
+@test "VMDK, VHD, VHDX and VDI: each kind gives the disk that was put in" {
+	truncate -s 20M raw.img
+	for at in 0 700 4096 9000 20479; do
+		printf '%s' "sector $at" | dd of=raw.img bs=512 seek="$at" \
+		    conv=notrunc status=none
+	done
+	head -c 3M /dev/urandom |
+	    dd of=raw.img bs=1M seek=11 conv=notrunc status=none
+	made vmdk subformat=monolithicSparse
+	made vmdk subformat=monolithicSparse,zeroed_grain=on
+	made vmdk subformat=streamOptimized -c
+	made vpc subformat=dynamic,force_size=on
+	made vpc subformat=fixed,force_size=on
+	made vhdx subformat=dynamic
+	made vhdx subformat=fixed
+	made vhdx block_size=1M,log_size=2M
+	made vdi static=off
+	made vdi static=on
+	# Without force_size a VHD has whole cylinders.
+	truncate -s 20994048 raw.img
+	made vpc subformat=dynamic
+	made vpc subformat=fixed
+}
+
+@test "VMDK, VHD, VHDX and VDI of other makers, packed, by their names" {
+	requires gzip xz zstd bzip2 lz4
+	printf 'data%.0s' {1..1024} >data
+	for format in vmdk stream vhd fixed vhdx vdi; do
+		file=$format.${format/stream/vmdk}
+		file=${file/fixed.fixed/fixed.vhd}
+		"$top/test/lib/mkdisk.pl" $format >"$file"
+		for pack in gzip:gz xz:xz zstd:zst bzip2:bz2 lz4:lz4; do
+			"${pack%:*}" -c <"$file" >"$file.${pack#*:}"
+			status_is 0 vmfetch -a x --refresh \
+			    "./$file.${pack#*:}"
+			id=$(field image.id)
+			cmp -n 4096 "$VMPIPE_ROOT/images/$id/$id.raw" data
+		done
+	done
+	no_litter
 }
 
 @test "bombs: out of proportion, too large, twice compressed" {
