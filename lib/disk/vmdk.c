@@ -141,6 +141,15 @@ check_text(struct vmdk *v, const unsigned char *h, struct vm_error *err)
 {
 	char text[TEXT_SECTORS * SECTOR];
 	uint64_t len = vm_le64(h, AT_TEXT_LEN);
+	const struct vm_vmdk_text check = {
+		.text = text,
+		.len = (size_t)len * SECTOR,
+		.seen = sizeof(text),
+		.type = v->flags & FLAG_PACKED ? "streamOptimized" :
+						 "monolithicSparse",
+		.sectors = v->sectors,
+		.slack = v->grain,
+	};
 
 	if (vm_le64(h, AT_TEXT) != 1 || len == 0 || len > TEXT_SECTORS)
 		return vm_error_set(err, VM_E_DATA, "bad_table",
@@ -151,9 +160,7 @@ check_text(struct vmdk *v, const unsigned char *h, struct vm_error *err)
 	    vm_layout_take(&v->file, SECTOR, len * SECTOR, "descriptor", err) ==
 		-1)
 		return -1;
-	return vm_check_vmdk_text(text, sizeof(text),
-	    v->flags & FLAG_PACKED ? "streamOptimized" : "monolithicSparse",
-	    v->sectors, v->grain, err);
+	return vm_check_vmdk_text(&check, err);
 }
 
 static int
@@ -243,7 +250,10 @@ check_table(struct vmdk *v, uint64_t number, uint32_t entry, uint32_t copy,
 {
 	uint64_t first = number * TABLE_ENTRIES * v->grain;
 
-	if (read_table(v, entry, v->table, err) == -1)
+	if (entry == 0 && copy == 0)
+		return 0;
+	if (vm_proc_check_stop(err) == -1 ||
+	    read_table(v, entry, v->table, err) == -1)
 		return -1;
 	if (v->copy != 0) {
 		if (read_table(v, copy, v->copied, err) == -1)
@@ -263,24 +273,28 @@ check_table(struct vmdk *v, uint64_t number, uint32_t entry, uint32_t copy,
 static int
 check_directory(struct vmdk *v, struct vm_error *err)
 {
-	unsigned char entry[4], copy[4] = { 0 };
+	unsigned char entries[4096], copies[4096] = { 0 };
 	uint64_t at = bytes_of(v->directory), copy_at = bytes_of(v->copy);
+	uint64_t len = v->tables * 4;
 
-	if (vm_layout_take(&v->file, at, v->tables * 4, "grain directory",
-		err) == -1 ||
+	if (vm_layout_take(&v->file, at, len, "grain directory", err) == -1 ||
 	    (v->copy != 0 &&
-		vm_layout_take(&v->file, copy_at, v->tables * 4,
+		vm_layout_take(&v->file, copy_at, len,
 		    "copy of the grain directory", err) == -1))
 		return -1;
-	for (uint64_t i = 0; i < v->tables; i++) {
-		if (vm_layout_read(&v->file, entry, 4, at + i * 4, err) == -1 ||
+	for (uint64_t done = 0, part; done < len; done += part) {
+		part = len - done < sizeof(entries) ? len - done :
+						      sizeof(entries);
+		if (vm_layout_read(&v->file, entries, part, at + done, err) ==
+			-1 ||
 		    (v->copy != 0 &&
-			vm_layout_read(&v->file, copy, 4, copy_at + i * 4,
-			    err) == -1) ||
-		    vm_proc_check_stop(err) == -1 ||
-		    check_table(v, i, vm_le32(entry, 0), vm_le32(copy, 0),
-			err) == -1)
+			vm_layout_read(&v->file, copies, part, copy_at + done,
+			    err) == -1))
 			return -1;
+		for (uint64_t i = 0; i < part; i += 4)
+			if (check_table(v, (done + i) / 4, vm_le32(entries, i),
+				vm_le32(copies, i), err) == -1)
+				return -1;
 	}
 	return 0;
 }

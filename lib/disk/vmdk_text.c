@@ -9,8 +9,7 @@
 #include "lib/base/clean.h"
 
 struct text {
-	const char *type;
-	uint64_t sectors, slack;
+	const struct vm_vmdk_text *of;
 	unsigned extents, types, parents, ids;
 };
 
@@ -61,7 +60,8 @@ check_extent(struct text *t, const char *line, struct vm_error *err)
 	if (t->extents++ > 0)
 		return vm_error_set(err, VM_E_DATA, "data_file",
 		    "VMDK: more than one extent");
-	if (sectors > t->sectors || t->sectors - sectors >= t->slack)
+	if (sectors > t->of->sectors ||
+	    t->of->sectors - sectors >= t->of->slack)
 		return bad(err, "an extent of another size than the disk",
 		    line);
 	return 0;
@@ -77,10 +77,10 @@ check_key(struct text *t, char *line, struct vm_error *err)
 	value = get_value(line, "createType");
 	if (value != NULL) {
 		t->types++;
-		if (strcmp(value, t->type) != 0)
+		if (strcmp(value, t->of->type) != 0)
 			return vm_error_set(err, VM_E_DATA, "feature",
 			    "VMDK: of type %.40s, the header says %s", value,
-			    t->type);
+			    t->of->type);
 	}
 	value = get_value(line, "parentCID");
 	if (value == NULL)
@@ -122,22 +122,19 @@ check_whole(const struct text *t, struct vm_error *err)
 }
 
 int
-vm_check_vmdk_text(const char *text, size_t len, const char *type,
-    uint64_t sectors, uint64_t slack, struct vm_error *err)
+vm_check_vmdk_text(const struct vm_vmdk_text *text, struct vm_error *err)
 {
 	static const char hint[] = "parentFileNameHint";
-	struct text t = { .type = type, .sectors = sectors, .slack = slack };
+	struct text t = { .of = text };
 	char *copy VM_CLEAN_FREE = NULL;
-	size_t used = strnlen(text, len);
 	char *rest, *line;
 
-	if (memmem(text, len, hint, sizeof(hint) - 1) != NULL)
+	if (memmem(text->text, text->seen, hint, sizeof(hint) - 1) != NULL)
 		return vm_error_set(err, VM_E_DATA, "backing_file",
 		    "VMDK: it names a parent disk, which is never opened");
-	copy = strndup(text, used);
+	rest = copy = strndup(text->text, text->len);
 	if (copy == NULL)
 		return vm_error_nomem(err);
-	rest = copy;
 	while ((line = strsep(&rest, "\n")) != NULL)
 		if (check_line(&t, line, err) == -1)
 			return -1;

@@ -12,14 +12,21 @@
 
 #include "lib/base/error.h"
 
+struct vm_vmdk_text {
+	const char *text;
+	size_t len;	  /* may end in zeros */
+	size_t seen;	  /* how much other readers look through for a parent */
+	const char *type; /* "monolithicSparse", "streamOptimized" */
+	uint64_t sectors; /* of the disk */
+	uint64_t slack;	  /* by less than which the extent may be smaller */
+};
+
 /*
- * Check the len bytes of text (they may end in zeros) of a disk of
- * `sectors`, given its type ("monolithicSparse", "streamOptimized").  There
- * must be one extent, SPARSE, of a size that differs by less than `slack`
- * sectors, named without a path.  VM_E_DATA "data_file", "backing_file",
- * "feature" (another type), "bad_descriptor".
+ * There must be one extent, SPARSE, of the disk's size, named without a path.
+ * VM_E_DATA "data_file", "backing_file", "feature" (another type),
+ * "bad_descriptor".
  */
-int vm_check_vmdk_text(const char *text, size_t len, const char *type,
-    uint64_t sectors, uint64_t slack, struct vm_error *err) VM_MUST_CHECK;
+int vm_check_vmdk_text(const struct vm_vmdk_text *text, struct vm_error *err)
+    VM_MUST_CHECK;
 
 #endif
