@@ -2,11 +2,10 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/clean.h"
-#include "lib/base/fd.h"
 #include "lib/base/proc.h"
+#include "lib/disk/layout.h"
 #include "lib/disk/qcow2_header.h"
 
 #define CLUSTERS_MAX ((uint64_t)1 << 27) /* our two bitmaps: 32 MiB */
@@ -15,39 +14,12 @@
 #define L2_RESERVED 0x3f000000000001feull
 
 struct qcow2 {
-	int fd;
-	uint64_t file_size;
+	struct vm_layout file; /* in clusters */
 	struct vm_qcow2_header h;
-	unsigned char *used;   /* a bit per cluster: one owner */
-	unsigned char *packed; /* compressed data, may be shared */
+	unsigned char *packed; /* a bit per cluster: compressed data, shared */
 	uint64_t packed_bytes;
 	uint64_t allocated;
 };
-
-static int
-bad_table(struct vm_error *err, const char *what, uint64_t offset)
-{
-	return vm_error_set(err, VM_E_DATA, "bad_table",
-	    "qcow2: %s at offset %llu", what, (unsigned long long)offset);
-}
-
-/* Read len bytes that must be there. */
-static int
-read_at(const struct qcow2 *q, void *data, size_t len, uint64_t offset,
-    struct vm_error *err)
-{
-	size_t got;
-
-	if (vm_fd_pread(q->fd, data, len, offset, &got, "qcow2", err) == -1)
-		return -1;
-	if (got != len)
-		return vm_error_set(err, VM_E_DATA, "truncated",
-		    "qcow2: the file ends at %llu, inside a table",
-		    (unsigned long long)q->file_size);
-	return 0;
-}
-
-/* --- clusters ------------------------------------------------------------ */
 
 static bool
 has_bit(const unsigned char *map, uint64_t bit)
@@ -69,21 +41,13 @@ static int
 claim(struct qcow2 *q, uint64_t offset, uint64_t len, bool table,
     const char *what, struct vm_error *err)
 {
-	if (offset % q->h.cluster != 0)
-		return bad_table(err, what, offset);
-	if (offset >= q->file_size || (table && len > q->file_size - offset))
-		return vm_error_set(err, VM_E_DATA, "bad_table",
-		    "qcow2: %s outside the file, at offset %llu", what,
-		    (unsigned long long)offset);
-	for (uint64_t at = offset; at < offset + len; at += q->h.cluster) {
-		uint64_t bit = at >> q->h.cluster_bits;
-
-		if (has_bit(q->used, bit) || has_bit(q->packed, bit))
-			return vm_error_set(err, VM_E_DATA, "bad_table",
-			    "qcow2: %s overlaps, at offset %llu", what,
-			    (unsigned long long)at);
-		set_bit(q->used, bit);
-	}
+	if ((table ? vm_layout_take(&q->file, offset, len, what, err) :
+		     vm_layout_take_data(&q->file, offset, len, err)) == -1)
+		return -1;
+	for (uint64_t at = offset; at < offset + len; at += q->h.cluster)
+		if (has_bit(q->packed, at >> q->h.cluster_bits))
+			return vm_layout_bad(&q->file,
+			    "something overlaps compressed data", at, err);
 	return 0;
 }
 
@@ -94,21 +58,23 @@ claim_packed(struct qcow2 *q, uint64_t entry, struct vm_error *err)
 	uint64_t offset, end;
 
 	vm_qcow2_packed(&q->h, entry, &offset, &end);
-	if (offset >= q->file_size)
-		return bad_table(err, "compressed data outside the file",
-		    offset);
+	if (offset >= q->file.file_size)
+		return vm_layout_bad(&q->file,
+		    "compressed data outside the file", offset, err);
 	for (uint64_t at = offset & ~(q->h.cluster - 1);
-	     at < end && at < q->file_size; at += q->h.cluster) {
+	     at < end && at < q->file.file_size; at += q->h.cluster) {
 		uint64_t bit = at >> q->h.cluster_bits;
 
-		if (has_bit(q->used, bit))
-			return bad_table(err, "compressed data overlaps", at);
+		if (has_bit(q->file.taken, bit))
+			return vm_layout_bad(&q->file,
+			    "compressed data overlaps", at, err);
 		set_bit(q->packed, bit);
 	}
 	/* Of things that do not overlap only one crosses a sector's border. */
 	q->packed_bytes += end - (offset & ~(uint64_t)511) - 512;
-	if (q->packed_bytes > q->file_size + q->h.cluster)
-		return bad_table(err, "compressed data used twice", offset);
+	if (q->packed_bytes > q->file.file_size + q->h.cluster)
+		return vm_layout_bad(&q->file, "compressed data used twice",
+		    offset, err);
 	q->allocated += q->h.cluster;
 	return 0;
 }
@@ -123,12 +89,13 @@ check_l2_entry(struct qcow2 *q, uint64_t entry, struct vm_error *err)
 	if (entry & VM_QCOW2_COMPRESSED)
 		return claim_packed(q, entry, err);
 	if (entry & L2_RESERVED || (entry & VM_QCOW2_ZERO && q->h.version < 3))
-		return bad_table(err, "reserved bits in an L2 entry", offset);
+		return vm_layout_bad(&q->file, "reserved bits in an L2 entry",
+		    offset, err);
 	if (offset == 0)
 		return 0;
 	if (!(entry & VM_QCOW2_ZERO))
 		q->allocated += q->h.cluster;
-	return claim(q, offset, q->h.cluster, false, "data cluster", err);
+	return claim(q, offset, q->h.cluster, false, "data", err);
 }
 
 static int
@@ -138,11 +105,12 @@ check_l2(struct qcow2 *q, uint64_t entry, unsigned char *table,
 	uint64_t offset = entry & VM_QCOW2_OFFSET;
 
 	if (entry & L1_RESERVED)
-		return bad_table(err, "reserved bits in an L1 entry", offset);
+		return vm_layout_bad(&q->file, "reserved bits in an L1 entry",
+		    offset, err);
 	if (offset == 0)
 		return 0;
 	if (claim(q, offset, q->h.cluster, true, "L2 table", err) == -1 ||
-	    read_at(q, table, q->h.cluster, offset, err) == -1 ||
+	    vm_layout_read(&q->file, table, q->h.cluster, offset, err) == -1 ||
 	    vm_proc_check_stop(err) == -1)
 		return -1;
 	for (uint64_t at = 0; at < q->h.cluster; at += 8)
@@ -157,8 +125,8 @@ check_refblock(struct qcow2 *q, uint64_t entry, struct vm_error *err)
 	if (entry == 0)
 		return 0;
 	if (entry & 511)
-		return bad_table(err, "reserved bits in a refcount entry",
-		    entry);
+		return vm_layout_bad(&q->file,
+		    "reserved bits in a refcount entry", entry, err);
 	return claim(q, entry, q->h.cluster, true, "refcount block", err);
 }
 
@@ -174,7 +142,8 @@ check_table(struct qcow2 *q, uint64_t offset, uint64_t len, bool is_l1,
 		return vm_error_nomem(err);
 	for (uint64_t at = 0, part; at < len; at += part) {
 		part = len - at < sizeof(piece) ? len - at : sizeof(piece);
-		if (read_at(q, piece, part, offset + at, err) == -1)
+		if (vm_layout_read(&q->file, piece, part, offset + at, err) ==
+		    -1)
 			return -1;
 		for (uint64_t i = 0; i < part; i += 8) {
 			uint64_t entry = vm_qcow2_get64(piece + i);
@@ -207,8 +176,9 @@ int
 vm_check_qcow2(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err)
 {
-	struct qcow2 q = { .fd = fd, .file_size = file_size };
-	size_t map_bytes;
+	struct qcow2 q = {
+		.file = { .fd = fd, .format = "qcow2", .file_size = file_size },
+	};
 	int result;
 
 	if (vm_qcow2_header_read(fd, file_size, max_virtual_bytes, &q.h, err) ==
@@ -218,13 +188,14 @@ vm_check_qcow2(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
 		return vm_error_set(err, VM_E_DATA, "bad_table",
 		    "qcow2: more than %llu clusters",
 		    (unsigned long long)CLUSTERS_MAX);
-	map_bytes = (size_t)(file_size >> q.h.cluster_bits) / 8 + 1;
-	q.used = calloc(1, map_bytes);
-	q.packed = calloc(1, map_bytes);
-	result = q.used != NULL && q.packed != NULL ? check_clusters(&q, err) :
-						      vm_error_nomem(err);
-	free(q.used);
+	q.file.unit_bits = q.h.cluster_bits;
+	if (vm_layout_init(&q.file, err) == -1)
+		return -1;
+	q.packed = calloc(1, (size_t)(file_size >> q.h.cluster_bits) / 8 + 1);
+	result = q.packed != NULL ? check_clusters(&q, err) :
+				    vm_error_nomem(err);
 	free(q.packed);
+	vm_layout_release(&q.file);
 	if (result == -1)
 		return -1;
 	check->virtual_size = q.h.virtual_size;
