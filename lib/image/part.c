@@ -232,6 +232,22 @@ cut(const struct vm_part *p, size_t sums_len)
 	    -1;
 }
 
+/*
+ * What follows is not known to be of the file that the ETag was of (mirrors):
+ * from now on only a digest can tell that the whole is right.
+ */
+static int
+forget_etag(struct vm_part *p)
+{
+	size_t sums_len = (size_t)(p->prefix / VM_PART_STEP) * SUM_LEN;
+
+	p->etag[0] = '\0';
+	if (cut(p, 0) == -1 || write_head(p, NULL) == -1)
+		return -1;
+	return vm_fd_write(p->sums, p->kept.data + p->first, sums_len, SUMS,
+	    NULL);
+}
+
 void
 vm_part_begin(struct vm_part *p, const struct vm_http_reply *reply, bool pinned,
     uint64_t free_bytes)
@@ -249,7 +265,9 @@ vm_part_begin(struct vm_part *p, const struct vm_http_reply *reply, bool pinned,
 		if (cut(p, 0) == -1 ||
 		    (worthwhile && write_head(p, NULL) == -1))
 			worthwhile = false;
-	} else if (cut(p, p->first + steps * SUM_LEN) == -1) {
+	} else if (cut(p, p->first + steps * SUM_LEN) == -1 ||
+	    (is_strong(p->etag) && strcmp(p->etag, reply->etag) != 0 &&
+		forget_etag(p) == -1)) {
 		worthwhile = false;
 	}
 	atomic_store(&p->keeping, worthwhile);

@@ -51,9 +51,10 @@ int vm_part_read(const struct vm_part *part, uint64_t offset, void *data,
     size_t len, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * The download begins: after the prefix, which must be there still, or with
- * nothing, when what is kept is thrown away and the reply says whether the rest
- * is worth keeping (in free_bytes, beside an image of the same size).
+ * The download begins: after the prefix, which must be there still (its ETag is
+ * forgotten unless the reply has the same), or with nothing, when what is kept
+ * is thrown away and the reply says whether the rest is worth keeping (in
+ * free_bytes, beside an image of the same size).
  */
 void vm_part_begin(struct vm_part *part, const struct vm_http_reply *reply,
     bool pinned, uint64_t free_bytes);

@@ -153,3 +153,18 @@ has_part() { [ "$(cat "$VMPIPE_ROOT"/incoming/*/sums 2>/dev/null | wc -l)" = 2 ]
 	    "Basic_$(printf amy:pass-word | base64)" ]
 	[ "$(awk '$1 ~ "^/b/" { print $4 }' "$log")" = - ]
 }
+
+@test "what a mirror gave is no part of the source's own file" {
+	mode=stall=1500000
+	status_is 69 vmfetch --insecure --stall-timeout 1s "$url/$mode/box.raw"
+	cp web/box.raw web/liar.raw
+	printf evil | dd of=web/liar.raw bs=1 seek=2700000 conv=notrunc \
+	    status=none
+	status_is 69 get "$url/$mode/box.raw" --mirror "$url/stall=700000/liar.raw"
+	[ "$(asked stall=700000)" = bytes=2548576- ]
+	[ "$(sed 1d "$VMPIPE_ROOT"/incoming/*/sums | wc -l)" = 3 ]
+	# The ETag was of the first 1M only.
+	status_is 69 vmfetch --insecure --stall-timeout 1s "$url/$mode/box.raw"
+	[ "$(asked $mode)" = "- bytes=1048576- -" ]
+	[ -z "$(ls "$VMPIPE_ROOT/images")" ]
+}
