@@ -44,6 +44,39 @@ ask_origin(struct vm_store *store, const struct vm_source *source,
 	return vm_fetch_source(store, &asked, &how, fetched, err);
 }
 
+/*
+ * One generation, which is gone: the same bytes or none, and the alias stays
+ * where it is.
+ */
+static int
+fetch_again(struct vm_store *store, const struct vm_source *source,
+    const struct vm_fetch_options *options, const struct vm_alias *alias,
+    const char *origin, struct vm_fetched *fetched, struct vm_error *err)
+{
+	struct vm_source exact = *source; /* its strings are the caller's */
+	struct vm_alias current;
+
+	if (exact.digest[0] == '\0') {
+		exact.digest_type = VM_HASH_SHA256;
+		snprintf(exact.digest, sizeof(exact.digest), "%.64s",
+		    alias->id);
+	}
+	if (vm_alias_resolve(store, alias->name, &current, err) == -1 ||
+	    ask_origin(store, &exact, options, alias, origin, fetched, err) ==
+		-1)
+		return -1;
+	if (fetched->absent)
+		return 0;
+	if (options->alias == NULL &&
+	    vm_alias_set(store, alias->name, current.id, origin, &current,
+		err) == -1)
+		return -1;
+	return strncmp(fetched->alias.id, alias->id, VM_IMAGE_ID - 1) == 0 ?
+	    0 :
+	    vm_error_set(err, VM_E_DATA, "digest_mismatch",
+		"%s: it was another file than the digest is of", source->shown);
+}
+
 static int
 check_digest(const struct vm_source *source, const struct vm_json *facts,
     struct vm_error *err)
@@ -90,13 +123,13 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 	char *origin VM_CLEAN_FREE = NULL;
 	struct vm_error failure = { 0 };
 	struct vm_alias alias;
-	bool ask;
+	bool exact = strchr(source->location, '@') != NULL, ask;
 
 	if (vm_alias_resolve(store, source->location, &alias, err) == -1)
 		return -1;
 	origin = find_origin(store, &alias);
-	ask = (options->refresh || source->pull == VM_PULL_ALWAYS) &&
-	    strchr(source->location, '@') == NULL && !options->offline;
+	ask = (options->refresh || source->pull == VM_PULL_ALWAYS) && !exact &&
+	    !options->offline;
 	facts = vm_image_load(store, alias.id, &failure);
 	if (facts == NULL && source->pull != VM_PULL_NEVER &&
 	    !options->offline &&
@@ -107,8 +140,11 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 		ask = true;
 	/* What came from stdin cannot be asked for again. */
 	if (ask && origin != NULL && strcmp(origin, "stdin") != 0)
-		return ask_origin(store, source, options, &alias, origin,
-		    fetched, err);
+		return exact && facts == NULL ?
+		    fetch_again(store, source, options, &alias, origin, fetched,
+			err) :
+		    ask_origin(store, source, options, &alias, origin, fetched,
+			err);
 	if (facts != NULL && source->digest[0] == '\0' &&
 	    !vm_trust_is_met(source, origin, options, facts))
 		return vm_error_set(err, VM_E_DENIED, "unverified",

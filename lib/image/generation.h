@@ -11,7 +11,8 @@
  * pull: always, or when the image is missing or damaged (and pull is not
  * never).  With options->alias that alias is moved to it: so NAME@N as NAME
  * is the rollback.  VM_E_NO_INPUT "alias_not_found", "image_not_found";
- * VM_E_DATA "digest_mismatch" when the source is pinned to another digest.
+ * VM_E_DATA "digest_mismatch" when its origin has other bytes than NAME@N had,
+ * or when the source is pinned to another digest.
  */
 int vm_generation_use(struct vm_store *store, const struct vm_source *source,
     const struct vm_fetch_options *options, struct vm_fetched *fetched,

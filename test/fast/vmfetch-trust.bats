@@ -246,6 +246,11 @@ wrong() { printf '%064d' 0; }
 	status_is 0 get "$KEYS/good.asc"
 	got_it
 	rm -r "$VMPIPE_ROOT"
+	cp web/Fedora-Cloud-41-CHECKSUM keep
+	gpg_do -u other --armor --sign -o - web/box.qcow2 >>web/Fedora-Cloud-41-CHECKSUM
+	status_is 77 get "$KEYS/good.asc"
+	code_is bad_signature
+	mv keep web/Fedora-Cloud-41-CHECKSUM
 	sed -i '$d; s/^# box/# Box/' web/Fedora-Cloud-41-CHECKSUM
 	status_is 77 get "$KEYS/good.asc"
 	code_is bad_signature
@@ -373,6 +378,28 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	[ "$(field image.id)" != "$old" ]
 	make_raw
 	status_is 0 vmfetch --refresh box
+}
+
+@test "an older generation that is gone is fetched again, or nothing is" {
+	make_raw
+	cp web/box.img old.img
+	status_is 0 vmfetch web/box.img
+	old=$(field image.id)
+	make_raw
+	status_is 0 vmfetch --refresh box
+	new=$(field image.id)
+	rm -r "$VMPIPE_ROOT/images/$old"
+	status_is 65 vmfetch box@1
+	code_is digest_mismatch
+	status_is 65 vmfetch --checksum "sha256:$new" box@1
+	code_is digest_mismatch
+	cp old.img web/box.img
+	status_is 0 vmfetch box@1
+	[ "$(field image.id)" = "$old" ]
+	[ "$(field image.generation)" = 1 ]
+	# and the alias stays where it was
+	status_is 0 vmfetch box
+	[ "$(field image.id)" = "$new" ]
 }
 
 @test "the same image from another source changes nothing for the first" {
@@ -541,6 +568,27 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	err_has "images.lock:2: not a line of a lock file"
 }
 
+@test "--locked: no file, a line twice, mirrors, what came from stdin" {
+	serve "$PWD/web"
+	get() { vmfetch --insecure --lock l "$@"; }
+	status_is 66 get --locked box
+	code_is no_lock_file
+	status_is 0 get "$url/box.qcow2"
+	status_is 0 get -a piped --image - <web/box.qcow2
+	rm -r "$VMPIPE_ROOT"
+	mv web/box.qcow2 web/moved
+	status_is 0 get --locked --mirror "$url/moved" "$url/box.qcow2"
+	rm -r "$VMPIPE_ROOT"
+	status_is 66 get --locked piped
+	err_has "run: vmfetch --lock l --locked -a piped --image -"
+	status_is 0 get --locked -a piped --image - <web/moved
+	got_it web/moved
+	head -1 l | sed s/sha256:./sha256:0/ >twice
+	cat l >>twice
+	status_is 65 vmfetch --lock twice --locked box
+	err_has "twice:2: not a line of a lock file"
+}
+
 @test "a lock file in order, whoever writes at once; a failed write leaves it" {
 	mkdir locks
 	for i in c a d b; do
@@ -595,6 +643,11 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	rm -r "$VMPIPE_ROOT"
 	cat client.pem client.key >both.pem
 	status_is 0 get --cert both.pem
+	rm -r "$VMPIPE_ROOT"
+	openssl ec -in client.key -aes256 -passout pass:x -out locked.key \
+	    2>/dev/null
+	status_is 77 get --cert client.pem --key locked.key
+	[[ $stderr != *[Pp]hrase* ]] || explain "it asks"
 }
 
 @test "a token or user:password from a file or descriptor, in the open never" {
