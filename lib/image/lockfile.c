@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/fd.h"
 #include "lib/store/image.h"
@@ -25,9 +26,10 @@ fail_line(const char *path, size_t line, const char *why, struct vm_error *err)
 
 /* Every member that is used later is there and of its form. */
 static int
-check_entry(const struct vm_json *entry, const char *path, size_t line,
-    struct vm_error *err)
+check_entry(const struct vm_json *entry, const struct vm_json *before,
+    const char *path, size_t line, struct vm_error *err)
 {
+	const char *alias = vm_json_string(entry, "alias", "");
 	static const char *const members[] = { "alias", "source", "url",
 		"digest", "date" };
 	const char *digest = vm_json_string(entry, "digest", "");
@@ -36,9 +38,10 @@ check_entry(const struct vm_json *entry, const char *path, size_t line,
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		if (vm_json_string(entry, members[i], NULL) == NULL)
 			return fail_line(path, line, members[i], err);
-	if (vm_alias_check_name(vm_json_string(entry, "alias", ""), &failure) ==
-	    -1)
+	if (vm_alias_check_name(alias, &failure) == -1)
 		return fail_line(path, line, "alias", err);
+	if (strcmp(alias, vm_json_string(before, "alias", "")) == 0)
+		return fail_line(path, line, "the same alias again", err);
 	if (strncmp(digest, DIGEST, strlen(DIGEST)) != 0 ||
 	    strlen(digest) != strlen(DIGEST) + 64 ||
 	    strspn(digest + strlen(DIGEST), "0123456789abcdef") != 64)
@@ -51,13 +54,16 @@ add_line(struct vm_json *entries, const char *text, size_t len,
     const char *path, struct vm_error *err)
 {
 	size_t line = vm_json_count(entries) + 1;
+	const struct vm_json *before = line == 1 ?
+	    NULL :
+	    vm_json_at(entries, line - 2);
 	struct vm_error failure = { 0 };
 	struct vm_json *entry VM_CLEAN_JSON = vm_json_parse(text, len,
 	    &failure);
 
 	if (entry == NULL)
 		return fail_line(path, line, failure.message, err);
-	if (check_entry(entry, path, line, err) == -1)
+	if (check_entry(entry, before, path, line, err) == -1)
 		return -1;
 	return vm_json_append(entries, VM_TAKE(entry), err);
 }
@@ -300,6 +306,10 @@ resolve(const struct vm_source *asked, const struct vm_fetch_options *options,
 		return fail_drift(path, "its source", source->shown, locked,
 		    err);
 	source->pull = asked->pull;
+	for (size_t i = 0; i < asked->mirror_count; i++)
+		if (vm_source_add_mirror(source, asked->mirrors[i].location,
+			err) == -1)
+			return -1;
 	if (asked->digest[0] == '\0') {
 		if (vm_source_pin(source, digest, err) == -1)
 			return -1;
@@ -309,6 +319,36 @@ resolve(const struct vm_source *asked, const struct vm_fetch_options *options,
 	}
 	return go_to_url(source, options, vm_json_string(entry, "url", ""),
 	    err);
+}
+
+static int
+fail_no_file(const char *path, const struct vm_source *asked,
+    struct vm_error *err)
+{
+	vm_error_set(err, VM_E_NO_INPUT, "no_lock_file",
+	    "%s: there is no such lock file", path);
+	return vm_error_hint(err, "vmfetch --lock %s %s", path, asked->shown);
+}
+
+/* Only a URL or file can be fetched: what came from stdin is there, or not. */
+static int
+check_kind(struct vm_store *store, const struct vm_source *source,
+    const struct vm_fetch_options *options, const struct vm_json *entry,
+    struct vm_error *err)
+{
+	struct vm_json *facts VM_CLEAN_JSON = NULL;
+
+	if (source->kind == VM_SOURCE_HTTP || source->kind == VM_SOURCE_FILE ||
+	    source->kind == VM_SOURCE_STDIN)
+		return 0;
+	facts = store == NULL ? NULL :
+				vm_image_load(store, source->digest, NULL);
+	if (facts != NULL)
+		return 0;
+	vm_error_set(err, VM_E_NO_INPUT, "image_not_found",
+	    "not in the store, and it came from stdin");
+	return vm_error_hint(err, "vmfetch --lock %s --locked -a %s --image -",
+	    options->lock_file, vm_json_string(entry, "alias", ""));
 }
 
 int
@@ -325,6 +365,8 @@ vm_lockfile_fetch(struct vm_store *store, const struct vm_source *asked,
 
 	if (entries == NULL)
 		return -1;
+	if (vm_json_count(entries) == 0 && access(how.lock_file, F_OK) == -1)
+		return fail_no_file(how.lock_file, asked, err);
 	entry = find_entry(entries, asked, options->alias);
 	if (entry == NULL) {
 		vm_error_set(err, VM_E_DATA, "not_locked", "%s: not in %s",
@@ -332,7 +374,8 @@ vm_lockfile_fetch(struct vm_store *store, const struct vm_source *asked,
 		return vm_error_hint(err, "vmfetch --lock %s %s",
 		    options->lock_file, asked->shown);
 	}
-	if (resolve(asked, options, entry, &source, err) == -1)
+	if (resolve(asked, options, entry, &source, err) == -1 ||
+	    check_kind(store, &source, options, entry, err) == -1)
 		return vm_error_wrap(err, "%s", asked->shown);
 	/* The digest says it all; it was verified when it was noted. */
 	how.verify = VM_VERIFY_USUAL;
