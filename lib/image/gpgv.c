@@ -24,14 +24,15 @@ static const struct {
 	{ "BADSIG", "bad_signature", "of another file, or changed" },
 	{ "UNEXPECTED", "bad_signature", "there is more than it signs" },
 	{ "NODATA", "bad_signature", "not an OpenPGP signature" },
+	{ "ERROR", "bad_signature", "gpgv cannot make sense of it" },
 	{ "REVKEYSIG", "revoked_key", "its key is revoked" },
 	{ "EXPKEYSIG", "expired_key", "its key has expired" },
 	{ "EXPSIG", "expired_signature", "it has expired" },
 	{ "NO_PUBKEY", "unknown_key", "its key is not in the keyring" },
 	{ "ERRSIG", "weak_signature", "its algorithm is weak or unknown" },
 };
-#define FATAL 3 /* the first three: whatever else there is */
-#define UNKNOWN_KEY 6
+#define FATAL 4 /* the first four: whatever else there is */
+#define UNKNOWN_KEY 7
 #define VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))
 
 struct outcome {
