@@ -111,6 +111,8 @@ identify(CURL *curl, const struct vm_http_access *access)
 		curl_easy_setopt(curl, CURLOPT_SSLKEY,
 		    access->key_file != NULL ? access->key_file :
 					       access->cert_file);
+		/* or OpenSSL asks the terminal for it */
+		curl_easy_setopt(curl, CURLOPT_KEYPASSWD, "");
 	}
 	if (access->token != NULL) {
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
