@@ -174,6 +174,37 @@ test_flat_is_what_needs_no_program(void **state)
 }
 
 static void
+check_refused(int fd, const char *code)
+{
+	struct vm_inspect inspect = { 0 };
+	struct vm_error err = { 0 };
+
+	assert_int_equal(vm_inspect_file(fd, MAX, &inspect, &err), -1);
+	assert_string_equal(err.code, code);
+}
+
+/* Holes on our disk: neither we nor QEMU shall need memory for them. */
+static void
+test_refuses_what_fills_memory(void **state)
+{
+	unsigned char footer[512];
+	int vhdx VM_CLEAN_FD = make_image(
+	    "mkdisk.pl vhdx region0_at=0x600000 region0_len=0x4100000");
+	int vhd VM_CLEAN_FD =
+	    make_image("mkdisk.pl vhd entries=0x1000001 table=0x100000");
+	int vmdk VM_CLEAN_FD = make_image("mkdisk.pl vmdk");
+
+	(void)state;
+	assert_int_equal(ftruncate(vhdx, 0x4800000), 0);
+	check_refused(vhdx, "bad_table");
+	assert_int_equal(pread(vhd, footer, 512, 0), 512);
+	assert_int_equal(pwrite(vhd, footer, 512, 0x5100000), 512);
+	check_refused(vhd, "bad_table");
+	assert_int_equal(ftruncate(vmdk, (off_t)1 << 38), 0);
+	check_refused(vmdk, "bad_table");
+}
+
+static void
 test_names(void **state)
 {
 	static const char *const names[VM_DISK_FORMATS] = { "raw", "qcow2",
@@ -192,6 +223,7 @@ main(void)
 		cmocka_unit_test(test_refuses_what_could_do_harm),
 		cmocka_unit_test(test_admits_what_does_none),
 		cmocka_unit_test(test_flat_is_what_needs_no_program),
+		cmocka_unit_test(test_refuses_what_fills_memory),
 		cmocka_unit_test(test_names),
 	};
 

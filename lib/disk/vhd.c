@@ -12,7 +12,7 @@
 #define VIRTUAL_MAX (0xff000000ull << SECTOR_BITS) /* 2040 GiB */
 #define BLOCK_MIN ((uint64_t)4 << 10)
 #define BLOCK_MAX ((uint64_t)256 << 20)
-#define ENTRIES_MAX ((uint64_t)1 << 26)
+#define ENTRIES_MAX ((uint64_t)1 << 24) /* of a table that QEMU loads */
 #define BLOCK_NONE 0xffffffffu
 
 /* Places in the footer, and in the header that follows its copy. */

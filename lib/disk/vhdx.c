@@ -15,6 +15,7 @@
 #define ENTRY 32 /* bytes, of both tables */
 #define ENTRIES_MAX 2047u
 #define VIRTUAL_MAX ((uint64_t)64 << 40)
+#define BAT_MAX (64 * MIB)	  /* QEMU loads all of it */
 #define CHUNK ((uint64_t)1 << 32) /* bytes of disk, then a bitmap's entry */
 
 #define REGION_REQUIRED 1u
@@ -290,9 +291,10 @@ check_bat(struct vhdx *x, struct vm_error *err)
 	uint64_t blocks = (x->virtual_size + x->block - 1) / x->block;
 	uint64_t bytes = (blocks + (blocks - 1) / ratio) * 8;
 
-	if (bytes > x->bat.len)
-		return vm_layout_bad(&x->file, "too small a table of blocks",
-		    x->bat.offset, err);
+	if (bytes > x->bat.len || x->bat.len > BAT_MAX)
+		return vm_layout_bad(&x->file,
+		    "too small or too large a table of blocks", x->bat.offset,
+		    err);
 	for (uint64_t at = 0, part; at < bytes; at += part) {
 		part = bytes - at < TABLE ? bytes - at : TABLE;
 		if (vm_layout_read(&x->file, x->table[0], part,

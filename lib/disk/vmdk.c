@@ -93,11 +93,9 @@ static int
 read_footer(struct vmdk *v, unsigned char *h, struct vm_error *err)
 {
 	unsigned char f[3 * SECTOR];
-	uint64_t at = v->file.file_size - sizeof(f);
+	uint64_t at = v->file.file_size - sizeof(f); /* or beyond any end */
 
-	if (v->file.file_size < sizeof(f) + SECTOR ||
-	    v->file.file_size % SECTOR != 0 ||
-	    vm_layout_read(&v->file, f, sizeof(f), at, err) == -1 ||
+	if (vm_layout_read(&v->file, f, sizeof(f), at, err) == -1 ||
 	    vm_le32(f, 8) != 0 || vm_le32(f, 12) != MARKER_FOOTER ||
 	    !vm_is_zero(f + 2 * SECTOR, 16))
 		return vm_error_set(err, VM_E_DATA, "truncated",
