@@ -12,7 +12,8 @@
 struct opts {
 	struct vm_cli_values values;
 	const char *alias, *manifest, *checksum, *image, *cacert;
-	const char *checksums, *signature, *keyring, *verify, *lock;
+	const char *checksums, *signature, *keyring, *verify, *lock,
+	    *manifest_out;
 	const char *cert, *key, *auth_file;
 	struct vm_cli_list roles, mirrors;
 	const char *refresh; /* "", "must"; NULL: do not */
@@ -55,6 +56,8 @@ static const struct vm_cli_option options[] = {
 	    AT(offline), 0, 0, NULL },
 	{ 0, "all", NULL, "with --refresh: every alias in the store",
 	    VM_CLI_FLAG, AT(all), 0, 0, NULL },
+	{ 0, "manifest-out", "FILE", "write what its OVF describes as manifest",
+	    VM_CLI_STRING, AT(manifest_out), 0, 0, NULL },
 	{ 0, "max-size", "SIZE", "refuse larger disks (default 2T)",
 	    VM_CLI_SIZE, AT(max_size), 0, 0, NULL },
 	{ 0, "insecure", NULL, "allow http without a digest", VM_CLI_FLAG,
@@ -180,6 +183,7 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 			.lease = o->lease != UINT64_MAX,
 			.lease_ms = o->lease,
 		},
+		.manifest_out = o->manifest_out,
 		.problems = &problems,
 	};
 
@@ -197,8 +201,10 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 }
 
 static int
-check(const struct opts *o, struct vm_error *err)
+parse(struct opts *o, int argc, char *argv[], struct vm_error *err)
 {
+	if (vm_cli_parse(&cli, o, argc, argv, err) == -1)
+		return -1;
 	if (o->refresh != NULL && o->refresh[0] != '\0' &&
 	    strcmp(o->refresh, "must") != 0 && strcmp(o->refresh, "try") != 0)
 		return vm_cli_usage(&cli, err, "--refresh is try or must");
@@ -220,8 +226,7 @@ main(int argc, char *argv[])
 			"image.virtual_size,image.id";
 	output.makes_images = true;
 	vm_cli_start(&cli);
-	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1 ||
-	    check(&opts, &err) == -1)
+	if (parse(&opts, argc, argv, &err) == -1)
 		return vm_cli_fail(&err);
 	if (vm_output_help(&output, &opts.values))
 		return vm_cli_finish();

@@ -11,6 +11,7 @@
 #include "lib/image/naming.h"
 #include "lib/image/origin.h"
 #include "lib/image/present.h"
+#include "lib/image/siblings.h"
 #include "lib/image/transfer.h"
 #include "lib/store/image.h"
 #include "lib/store/use.h"
@@ -70,18 +71,10 @@ find_present(struct fetch *f, char *id, struct vm_error *err)
 {
 	bool ask = !f->options->offline &&
 	    (f->options->refresh || f->source->pull == VM_PULL_ALWAYS);
-	struct vm_json *facts VM_CLEAN_JSON = NULL;
 
-	if (f->source->digest[0] != '\0') {
-		if (f->source->digest_type == VM_HASH_SHA512)
-			return vm_present_find(f->store, f->source->digest, id,
-			    err);
-		facts = vm_present_load(f->store, f->source->digest, err);
-		if (facts == NULL)
-			return vm_error_is_set(err) ? -1 : 0;
-		memcpy(id, f->source->digest, VM_IMAGE_ID);
-		return 1;
-	}
+	if (f->source->digest[0] != '\0')
+		return vm_present_find(f->store, f->source->digest_type,
+		    f->source->digest, id, err);
 	if (ask || f->current[0] == '\0')
 		return 0;
 	memcpy(id, f->current, sizeof(f->current));
@@ -125,7 +118,10 @@ adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
 			     &alias, err) == -1)
 			return -1;
 	}
-	if (!f->options->dry_run && note_trust(f, err) == -1)
+	if (!f->options->dry_run &&
+	    (vm_siblings_follow(f->store, facts, f->alias, f->source->shown,
+		 err) == -1 ||
+		note_trust(f, err) == -1))
 		return -1;
 	fetched->alias = alias;
 	fetched->virtual_size = (uint64_t)vm_json_int(facts, "virtual_size", 0);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/image/siblings.h"
 #include "lib/store/image.h"
 #include "lib/store/use.h"
 
@@ -16,6 +17,14 @@ find_origin(struct vm_store *store, const struct vm_alias *alias)
 	const char *source = vm_json_string(json, "source", NULL);
 
 	return source == NULL ? NULL : strdup(source);
+}
+
+/* What came from stdin, or with another disk, cannot be asked for again. */
+static bool
+can_be_asked(const char *origin)
+{
+	return origin != NULL && strcmp(origin, "stdin") != 0 &&
+	    !vm_siblings_is_source(origin);
 }
 
 /* Ask the origin, as if it had been the operand. */
@@ -54,6 +63,7 @@ fetch_again(struct vm_store *store, const struct vm_source *source,
     const char *origin, struct vm_fetched *fetched, struct vm_error *err)
 {
 	struct vm_source exact = *source; /* its strings are the caller's */
+	struct vm_json *facts VM_CLEAN_JSON = NULL;
 	struct vm_alias current;
 
 	if (exact.digest[0] == '\0') {
@@ -67,9 +77,12 @@ fetch_again(struct vm_store *store, const struct vm_source *source,
 		return -1;
 	if (fetched->absent)
 		return 0;
+	facts = vm_image_load(store, current.id, NULL);
 	if (options->alias == NULL &&
-	    vm_alias_set(store, alias->name, current.id, origin, &current,
-		err) == -1)
+	    (vm_alias_set(store, alias->name, current.id, origin, &current,
+		 err) == -1 ||
+		vm_siblings_follow(store, facts, alias->name, origin, err) ==
+		    -1))
 		return -1;
 	return strncmp(fetched->alias.id, alias->id, VM_IMAGE_ID - 1) == 0 ?
 	    0 :
@@ -105,8 +118,10 @@ use_stored(struct vm_store *store, const struct vm_source *source,
 	if (!options->dry_run)
 		vm_use_note(store, VM_STORE_IMAGES, alias->id);
 	if (options->alias != NULL && !options->dry_run &&
-	    vm_alias_set(store, options->alias, alias->id, origin, &moved,
-		err) == -1)
+	    (vm_alias_set(store, options->alias, alias->id, origin, &moved,
+		 err) == -1 ||
+		vm_siblings_follow(store, facts, options->alias,
+		    origin == NULL ? "" : origin, err) == -1))
 		return -1;
 	*fetched = (struct vm_fetched){ .alias = moved,
 		.virtual_size = (uint64_t)vm_json_int(facts, "virtual_size",
@@ -131,15 +146,15 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 	ask = (options->refresh || source->pull == VM_PULL_ALWAYS) && !exact &&
 	    !options->offline;
 	facts = vm_image_load(store, alias.id, &failure);
-	if (facts == NULL && source->pull != VM_PULL_NEVER &&
-	    !options->offline &&
-	    (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA))
+	if (source->pull != VM_PULL_NEVER && !options->offline &&
+	    (facts != NULL ?
+		    !vm_siblings_are_there(store, facts) :
+		    failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA))
 		ask = true;
 	if (facts != NULL && source->digest[0] == '\0' &&
 	    !vm_trust_is_met(source, origin, options, facts))
 		ask = true;
-	/* What came from stdin cannot be asked for again. */
-	if (ask && origin != NULL && strcmp(origin, "stdin") != 0)
+	if (ask && can_be_asked(origin))
 		return exact && facts == NULL ?
 		    fetch_again(store, source, options, &alias, origin, fetched,
 			err) :
@@ -155,5 +170,7 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 		    fetched, err);
 	if (err != NULL)
 		*err = failure;
+	if (origin != NULL && vm_siblings_is_source(origin))
+		vm_error_hint(err, "vmfetch with the source of all its disks");
 	return vm_error_wrap(err, "%s", source->shown);
 }

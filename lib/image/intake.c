@@ -36,6 +36,19 @@ vm_intake_release(struct vm_intake *intake)
 }
 
 static int
+build_bundle(struct vm_store *store, const struct vm_master_input *input,
+    const struct vm_master_options *options, struct vm_intake *intake,
+    struct vm_error *err)
+{
+	const char *want = options->format;
+
+	if (want != NULL && strcmp(want, "tar") != 0)
+		return vm_error_set(err, VM_E_DATA, "format_mismatch",
+		    "by its name it is %s, by its contents a tar file", want);
+	return vm_bundle_build(store, input, options, intake, err);
+}
+
+static int
 build(struct vm_store *store, struct vm_stream *stream,
     const struct vm_master_options *options, struct vm_intake *intake,
     struct vm_error *err)
@@ -52,7 +65,7 @@ build(struct vm_store *store, struct vm_stream *stream,
 	    vm_peek_fill(&peek, VM_TAR_HEAD, err) == -1)
 		return -1;
 	if (vm_tar_is(peek.head.data, peek.head.len))
-		return vm_bundle_build(store, &input, options, intake, err);
+		return build_bundle(store, &input, options, intake, err);
 	input.is_plain = vm_unpack_is_plain(&unpack);
 	disk = vm_intake_begin(store, intake, 0, NULL, err);
 	if (disk == NULL)

@@ -143,7 +143,7 @@ add_remarks(const struct vm_json *facts, const char *alias, struct vm_buf *text,
 
 	for (size_t i = 2; i <= disks; i++)
 		if (vm_buf_format(text, err,
-			"# Disk %zu is the image %s-%zu; a role has one disk.\n",
+			"# Disk %zu is the image %s-%zu: not in this role.\n",
 			i, alias, i) == -1)
 			return -1;
 	if (blank == 0)

@@ -6,6 +6,8 @@
 #include "lib/base/proc.h"
 #include "lib/image/generation.h"
 #include "lib/image/lockfile.h"
+#include "lib/image/ovf_manifest.h"
+#include "lib/image/siblings.h"
 #include "lib/image/uploads.h"
 #include "lib/record/input.h"
 #include "lib/record/manifest.h"
@@ -76,6 +78,16 @@ fill(struct vm_json *record, const struct vm_fetched *fetched, uint64_t ms,
 	return vm_record_step(record, "fetched", "fetch", (long long)ms, err);
 }
 
+/* What the image's file says of it that the record shall say too. */
+static int
+fill_facts(const struct run *run, const struct vm_fetched *fetched,
+    const struct vm_json *facts, struct vm_json *record, struct vm_error *err)
+{
+	return facts == NULL ? 0 :
+			       vm_siblings_describe(run->store, facts,
+				   fetched->alias.name, record, err);
+}
+
 /* What a record made by hand has for a role: only its image. */
 static int
 fill_spec(struct vm_json *record, const struct vm_fetched *fetched,
@@ -91,14 +103,30 @@ fill_spec(struct vm_json *record, const struct vm_fetched *fetched,
 
 static int
 pin(const struct run *run, const struct vm_fetched *fetched,
-    struct vm_error *err)
+    const struct vm_json *facts, struct vm_error *err)
 {
 	const struct vm_pin_change *change = &run->options->pin;
 
 	if (run->options->fetch.dry_run ||
 	    !(change->pin || change->unpin || change->lease))
 		return 0;
-	return vm_pin_change(run->store, fetched->alias.id, change, err);
+	if (vm_pin_change(run->store, fetched->alias.id, change, err) == -1)
+		return -1;
+	return vm_siblings_pin(run->store, facts, change, err);
+}
+
+/* --manifest-out: what the OVF describes. */
+static int
+write_manifest(const struct run *run, const struct vm_fetched *fetched,
+    const struct vm_json *facts, struct vm_error *err)
+{
+	const char *path = run->options->manifest_out;
+	const struct vm_alias *alias = &fetched->alias;
+
+	if (path == NULL || fetched->absent || run->options->fetch.dry_run)
+		return 0;
+	return vm_ovf_manifest_write(run->store, path, facts,
+	    alias->name[0] != '\0' ? alias->name : alias->id, err);
 }
 
 /* Fetch it for the record, which says how that went. */
@@ -106,15 +134,22 @@ static int
 fetch_record(const struct run *run, const struct vm_source *source,
     struct vm_json *record, struct vm_error *err)
 {
+	struct vm_json *facts VM_CLEAN_JSON = NULL;
 	struct vm_fetched fetched = { 0 };
 	struct vm_error failure = { 0 };
 	uint64_t start = vm_clock_ms();
 
-	if (fetch(run, source, &fetched, &failure) == -1 ||
-	    pin(run, &fetched, &failure) == -1 ||
-	    note(run, &fetched, &failure) == -1)
+	if (fetch(run, source, &fetched, &failure) == -1)
 		return vm_record_fail(record, TOOL, &failure, err);
-	if (fill(record, &fetched, vm_clock_ms() - start, err) == -1)
+	if (run->store != NULL && !fetched.absent)
+		facts = vm_image_load(run->store, fetched.alias.id, &failure);
+	if (vm_error_is_set(&failure) ||
+	    pin(run, &fetched, facts, &failure) == -1 ||
+	    note(run, &fetched, &failure) == -1 ||
+	    write_manifest(run, &fetched, facts, &failure) == -1)
+		return vm_record_fail(record, TOOL, &failure, err);
+	if (fill(record, &fetched, vm_clock_ms() - start, err) == -1 ||
+	    fill_facts(run, &fetched, facts, record, err) == -1)
 		return -1;
 	return fill_spec(record, &fetched, err);
 }
@@ -348,6 +383,8 @@ check(const struct vm_image_options *options, struct vm_error *err)
 		return refuse(err,
 		    "-a, --checksum, --checksums, --signature, --keyring, "
 		    "--mirror, --cert and --auth-file go with one source");
+	if (options->manifest_out != NULL && (sources != 1 || manifest))
+		return refuse(err, "--manifest-out goes with one source");
 	if (options->fetch.locked && options->fetch.lock_file == NULL)
 		return refuse(err, "--locked goes with --lock FILE");
 	if (options->fetch.locked && options->fetch.refresh)

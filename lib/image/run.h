@@ -27,6 +27,7 @@ struct vm_image_options {
 	size_t mirror_count;
 	bool all;		  /* --refresh --all */
 	struct vm_pin_change pin; /* --pin, --unpin, --lease */
+	const char *manifest_out; /* --manifest-out FILE, or NULL */
 	struct vm_buf *problems;  /* the manifest's, one a line */
 };
 

@@ -161,6 +161,7 @@ set_location(struct vm_source *source, const char *text, const char *directory,
 
 static const char *const packings[] = { ".xz", ".gz", ".zst", ".bz2", ".lz4",
 	NULL };
+static const char *const containers[] = { ".tar", ".tgz", ".ova", NULL };
 static const char *const formats[] = { ".qcow2", ".raw", ".vmdk", ".vhd",
 	".vhdx", ".vdi", ".vpc", ".img", NULL };
 
@@ -199,6 +200,10 @@ split_name(const struct vm_source *source, const char **format,
 	if (name == NULL)
 		return NULL;
 	cut_ending(name, packings);
+	if (cut_ending(name, containers) != NULL) {
+		*format = "tar";
+		return name;
+	}
 	ending = cut_ending(name, formats);
 	if (ending != NULL && strcmp(ending, "vpc") == 0)
 		ending = "vhd";

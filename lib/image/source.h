@@ -49,7 +49,7 @@ struct vm_source {
 	size_t mirror_count;
 	bool plain; /* s3, oci: by http, not https */
 	enum vm_pull pull;
-	const char *format; /* by its name: as inspect.h; or NULL */
+	const char *format; /* by its name: as inspect.h, "tar"; or NULL */
 };
 
 /*

@@ -1,0 +1,353 @@
+# vmfetch of tar files and OVAs: several disks, what an OVF describes, and
+# archives made to do harm.
+# shellcheck shell=bash disable=SC2154 # set by common.bash and bats
+
+load ../lib/common
+
+setup()
+{
+	fresh
+	"$top/test/lib/mkqcow2.pl" >a.qcow2
+	qemu-img convert -f qcow2 -O raw a.qcow2 a.raw
+	truncate -s 2M b.raw
+	printf 'second' | dd of=b.raw bs=4096 seek=1 conv=notrunc status=none
+}
+
+mktar() { "$top/test/lib/mktar.pl" "$@"; }
+sha() { sha256sum "$1" | cut -d' ' -f1; }
+field() { jq -r ".$1" <<<"$output"; }
+
+# is_disk ID FILE: the image has the file's bytes, and is sealed.
+is_disk()
+{
+	cmp "$VMPIPE_ROOT/images/$1/$1.raw" "$2"
+	[ "$(stat -c %a "$VMPIPE_ROOT/images/$1/$1.raw")" = 444 ]
+}
+
+# ovf FIXTURE SED-SCRIPT: box.ovf, on the disks a.qcow2 and b.raw.
+ovf()
+{
+	sed "s/box-disk001.vmdk/a.qcow2/; s/box-disk002.vmdk/b.raw/
+	    s/appliance-1.vmdk/a.qcow2/; ${2:-}" "$top/test/lib/ovf/$1.ovf" >box.ovf
+}
+
+# digests PROGRAM FILE...: as a line of an .mf file has it.
+digests()
+{
+	local program=$1
+
+	shift
+	"$program" --tag "$@" | sed 's/ (\(.*\)) = /(\1)= /'
+}
+
+# All files but the store's (and those in which bats keeps stderr).
+outside()
+{
+	find . .. -maxdepth 3 -path '*/store' -prune -o -name 'separate-*' -prune \
+	    -o -print | sort
+}
+
+# refused CODE TEXT [OPTION...]: x.ova is, with nothing left and no file of its
+# making anywhere.
+refused()
+{
+	local code=$1 text=$2
+
+	shift 2
+	[ "$(<x.ova wc -c)" -gt 0 ]
+	before=$(outside)
+	status_is 65 vmfetch "$@" ./x.ova
+	[ "$(field error.code)" = "$code" ] || explain "not $code"
+	err_has "$text"
+	[ -z "$(ls -A "$VMPIPE_ROOT/images")" ]
+	[ "$(outside)" = "$before" ] || explain 'a file was written'
+	no_litter
+}
+
+@test "one disk in a tar file, packed or not, is one image" {
+	requires gzip xz zstd bzip2
+	tar cf disk.tar a.qcow2
+	gzip -k disk.tar; xz -k disk.tar; zstd -q disk.tar; bzip2 -k disk.tar
+	for file in disk.tar disk.tar.gz disk.tar.xz disk.tar.zst disk.tar.bz2; do
+		status_is 0 vmfetch -a disk "./$file"
+		[ "$(field image.id)" = "$(sha "$file")" ]
+		[ "$(field image.disks)" = null ]
+		is_disk "$(sha "$file")" a.raw
+	done
+	no_litter
+	status_is 0 vmfetch -q ./disk.tar
+	[[ $(field image.alias) =~ ^disk(-[0-9a-f]{6})?$ ]]
+}
+
+@test "several disks are several images, the first is the one that boots" {
+	echo text >README
+	tar cf disks.tar README a.qcow2 b.raw
+	status_is 0 vmfetch -v ./disks.tar
+	sum=$(sha disks.tar)
+	[ "$(field image.id)" = "$sum-1" ]
+	[ "$(field image.alias)" = disks ]
+	[ "$(field spec.image.source)" = disks ]
+	[ "$(jq -c '.image.disks' <<<"$output")" = "$(jq -nc --arg s "$sum" '[
+	    {id: "\($s)-1", virtual_size: 1048576, alias: "disks"},
+	    {id: "\($s)-2", virtual_size: 2097152, alias: "disks-2"}]')" ]
+	is_disk "$sum-1" a.raw
+	is_disk "$sum-2" b.raw
+	err_has 'README: no disk, passed over'
+	err_has 'is in the store as disks-2'
+	no_litter
+	before=$(snapshot)
+	status_is 0 vmfetch ./disks.tar
+	err_is ''
+	[ "$before" = "$(snapshot)" ]
+	status_is 0 vmfetch disks-2
+	[ "$(field image.id)" = "$sum-2" ]
+	status_is 0 vmfetch --refresh --all
+	status_is 0 vmfetch --checksum "sha256:$sum" ./disks.tar
+	vmfetch disks | vmclone one >vms
+	[ "$(jq -r '.image.id, (.disks | length)' vms | xargs)" = "$sum-1 1" ]
+}
+
+@test "a disk of several that is lost is fetched anew, with the others" {
+	tar cf disks.tar a.qcow2 b.raw
+	vmfetch -q ./disks.tar
+	rm -rf "$VMPIPE_ROOT"/images/*-2
+	status_is 0 vmfetch ./disks.tar
+	err_has 'another disk of the same artifact is missing'
+	is_disk "$(sha disks.tar)-2" b.raw
+	rm -rf "$VMPIPE_ROOT"/images/*-2
+	status_is 0 vmfetch disks
+	is_disk "$(sha disks.tar)-2" b.raw
+	rm -rf "$VMPIPE_ROOT"/images/*-2
+	status_is 66 vmfetch disks-2
+	err_has 'run: vmfetch with the source of all its disks'
+}
+
+@test "all disks are pinned, and their aliases move together" {
+	tar cf disks.tar a.qcow2 b.raw
+	first=$(sha disks.tar)
+	status_is 0 vmfetch --pin ./disks.tar
+	[ "$(cat "$VMPIPE_ROOT"/images/*/keep | jq -c .pinned | xargs)" = 'true true' ]
+	tar cf disks.tar b.raw a.qcow2
+	status_is 0 vmfetch --refresh ./disks.tar
+	status_is 0 vmfetch disks-2
+	[ "$(field image.id)" = "$(sha disks.tar)-2" ]
+	status_is 0 vmfetch -a disks disks@1
+	status_is 0 vmfetch disks-2
+	[ "$(field image.id)" = "$first-2" ]
+}
+
+@test "an alias that is somebody else's is not taken" {
+	vmfetch -q -a box-2 ./b.raw
+	tar cf box.tar a.qcow2 b.raw
+	status_is 73 vmfetch ./box.tar
+	[ "$(field error.code)" = alias_taken ]
+	status_is 0 vmfetch -a box-2 box-2
+	[ "$(field image.id)" = "$(sha b.raw)" ]
+	status_is 0 vmfetch -a other ./box.tar
+}
+
+@test "a disk is known by what is in it, whatever it is called" {
+	cp a.qcow2 disk; cp a.qcow2 ._x.img
+	tar cf x.tar ._x.img disk
+	status_is 0 vmfetch -a x ./x.tar
+	[ "$(field image.id)" = "$(sha x.tar)-1" ]
+	cp a.qcow2 x.raw
+	tar cf x.ova x.raw
+	rm -rf store
+	refused format_mismatch 'x.raw: by its name it is raw, by its contents qcow2'
+	head -c 5000 /dev/zero >short.raw
+	tar cf x.ova a.qcow2 short.raw
+	refused format 'short.raw: 5000 bytes are no raw disk'
+	mktar >x.ova
+	refused format_mismatch 'by its name it is tar, by its contents raw'
+	mktar README,data=text >x.ova
+	refused no_disk 'no disk image in it'
+	mv x.ova x.raw
+	status_is 65 vmfetch ./x.raw
+	err_has 'by its name it is raw, by its contents a tar file'
+}
+
+@test "an OVA as VirtualBox writes it, and its machine as a manifest" {
+	ovf virtualbox
+	digests sha1sum box.ovf a.qcow2 b.raw >box.mf
+	tar cf box.ova box.ovf b.raw a.qcow2 box.mf
+	status_is 0 vmfetch --manifest-out box.yaml ./box.ova
+	sum=$(sha box.ova)
+	is_disk "$sum-1" a.raw
+	is_disk "$sum-2" b.raw
+	[ "$(field image.id)" = "$sum-1" ]
+	diff - box.yaml <<-END
+		# As the OVF describes it: $PWD/box.ova
+		# Disk 2 is the image box-2: not in this role.
+		vmpipe: 1
+		service: "box"
+		roles:
+		  vm:
+		    image: {source: "box"}
+		    cpus: 2
+		    memory: 1024M
+		    networks:
+		      - {user: true}
+		      - {private: "back-end"}
+	END
+	status_is 0 vmsched check box.yaml
+	status_is 0 vmfetch --manifest-out box.yaml box
+	vmfetch box.yaml | vmclone -q >vm
+	[ "$(jq -r '.name, .spec.cpus' vm | xargs)" = 'box-vm-1 2' ]
+	echo mine >box.yaml
+	status_is 73 vmfetch --manifest-out box.yaml box
+	err_has 'there already, and says something else'
+	[ "$(<box.yaml)" = mine ]
+	status_is 66 vmfetch --manifest-out no/such/box.yaml box
+}
+
+@test "an OVA as VMware writes it: .mf first, SHA256, a gzipped disk" {
+	gzip -c a.qcow2 >a.gz; mv a.gz a.qcow2.gz
+	ovf vmware 's/a.qcow2"/a.qcow2.gz" ovf:compression="gzip"/'
+	echo nvram >appliance-2.nvram
+	digests sha256sum box.ovf a.qcow2.gz appliance-2.nvram >box.mf
+	printf 'a certificate, not looked at' >box.cert
+	tar cf box.ova box.ovf box.mf box.cert a.qcow2.gz appliance-2.nvram
+	status_is 0 vmfetch --manifest-out box.yaml ./box.ova
+	[ "$(field image.id)" = "$(sha box.ova)" ]
+	is_disk "$(sha box.ova)" a.raw
+	grep -qx '    cpus: 4' box.yaml
+	grep -qx '    memory: 4096M' box.yaml
+	grep -qx '    disk: 21474836480' box.yaml
+	grep -qx '# 1 empty disk of the OVF is left out.' box.yaml
+	status_is 0 vmsched check box.yaml
+}
+
+@test "--manifest-out needs an OVF, and one source" {
+	status_is 65 vmfetch --manifest-out x.yaml ./a.qcow2
+	[ "$(field error.code)" = no_ovf ]
+	[ ! -e x.yaml ]
+	status_is 64 vmfetch --manifest-out x.yaml ./a.qcow2 ./b.raw
+	status_is 64 vmfetch --manifest-out x.yaml --refresh --all
+	ovf virtualbox
+	tar cf box.ova box.ovf a.qcow2 b.raw
+	status_is 0 vmfetch -n --manifest-out x.yaml ./box.ova
+	[ ! -e x.yaml ]
+}
+
+@test "a wrong digest in the .mf file is a damaged appliance" {
+	ovf virtualbox
+	for program in sha1sum sha256sum sha512sum; do
+		digests "$program" box.ovf a.qcow2 b.raw >box.mf
+		cp b.raw kept; printf 'X' | dd of=b.raw bs=1 seek=9000 conv=notrunc status=none
+		tar cf x.ova box.ovf a.qcow2 b.raw box.mf
+		refused digest_mismatch 'file b.raw: its SHA'
+		tar cf x.ova box.ovf box.mf a.qcow2 b.raw
+		refused digest_mismatch 'file b.raw: its SHA'
+		mv kept b.raw
+		echo '<!-- -->' >>box.ovf
+		tar cf x.ova box.ovf box.mf a.qcow2 b.raw
+		refused digest_mismatch 'file box.ovf: its SHA'
+		ovf virtualbox
+	done
+	digests sha256sum box.ovf a.qcow2 b.raw >box.mf
+	echo "SHA256(c.iso)= $(sha a.raw)" >>box.mf
+	tar cf x.ova box.ovf box.mf a.qcow2 b.raw
+	refused file_missing 'file c.iso: named in the .mf file, but not there'
+	for bad in 'MD5(a.qcow2)= 00' 'SHA256(a.qcow2)= 12' 'SHA256 a.qcow2' \
+	    "$(digests sha256sum a.qcow2 a.qcow2)"; do
+		echo "$bad" >box.mf
+		tar cf x.ova box.ovf box.mf a.qcow2 b.raw
+		refused bad_digests 'box.mf: line'
+	done
+}
+
+@test "an OVF that asks for what it shall not have is refused" {
+	printf 'secret' >secret
+	bad()
+	{
+		ovf virtualbox "$3"
+		tar cf x.ova box.ovf a.qcow2 b.raw
+		refused "$1" "$2"
+	}
+	bad doctype 'box.ovf: a document type' \
+	    "1a<!DOCTYPE Envelope [<!ENTITY x SYSTEM \"file://$PWD/secret\">]>"
+	bad doctype 'box.ovf: a document type' \
+	    '1a<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;&b;&b;">]>'
+	bad bad_href 'it is elsewhere' 's,href="b.raw,href="http://127.0.0.1/b.raw,'
+	bad bad_href 'not a file beside' 's,href="b.raw,href="../b.raw,'
+	bad bad_href 'not a file beside' "s,href=\"b.raw,href=\"$PWD/b.raw,"
+	bad bad_href '%n%s%x' 's,href="b.raw,href="%n%s%x,'
+	bad file_missing 'c.raw: a disk of the OVF, but not in the archive' \
+	    's,href="b.raw,href="c.raw,'
+	bad not_supported 'chunkSize' 's,href="b.raw",& ovf:chunkSize="9",'
+	bad bad_ovf 'line 10: "%n%s"' 's/capacity="2097152"/capacity="%n%s"/'
+	bad bad_xml 'box.ovf: line' 's,</Envelope>,,'
+	ovf virtualbox
+	head -c 1100000 /dev/zero | tr '\0' ' ' >>box.ovf
+	tar cf x.ova box.ovf a.qcow2 b.raw
+	refused too_large 'box.ovf: more than'
+	ovf virtualbox; cp box.ovf two.ovf
+	tar cf x.ova a.qcow2 b.raw box.ovf
+	refused bad_ovf 'the .ovf is the first file'
+	tar cf x.ova box.ovf two.ovf a.qcow2 b.raw
+	refused bad_ovf 'the .ovf is the first file'
+}
+
+@test "archives made to do harm: 65, and no file outside" {
+	local bad
+
+	hostile=(
+		'../x.raw' '/etc/x.raw' 'a/../../x.raw' 'd/..'
+		'x.raw,pax=path:../y.raw' 'x.raw,pax=path:/tmp/y.raw'
+		'l,type=2,link=/etc/passwd' 'l,type=1,link=a.raw'
+		'l,type=1,link=/etc/passwd,data=root::0:0::/:/bin/sh'
+		'c,type=3' 'b,type=4' 'f,type=6' 'a.raw' './a.raw'
+		'x%0A.raw' 'x%1B[31m.raw' 'x%FF.raw' 'x%E2%80%AE.raw'
+		"x,pax=path:$(printf '%04096d' 7)"
+	)
+	for bad in "${hostile[@]}"; do
+		mktar a.raw,file=a.raw "$bad" >x.ova
+		refused archive_member 'member "'
+		! grep -q $'[\e\n].' <<<"${stderr//$'\n'/}"
+	done
+	mktar a.raw,file=a.raw x,count=10001 >x.ova
+	refused too_many_members 'more than 10000 members'
+	mktar a.raw,file=a.raw,pax=size:99999999999 >x.ova
+	refused bad_archive 'a.raw: a bad archive'
+	mktar s.raw,type=S,sparse=512:3+100:2,real=1024,data=abcde >x.ova
+	refused bad_archive 's.raw: a bad archive'
+	mktar s.raw,type=S,sparse=0:5,real=77777777777,data=abcde >x.ova
+	refused bomb 'more than 1000 times as many'
+	mktar s.raw,type=S,sparse=0:5,real=77777777777,data=abcde >x.ova
+	refused virtual_size 'unpacks to more than' --max-size 1G
+	head -c 3G /dev/zero | gzip -1 >zeros.gz
+	mktar a.raw,file=a.raw >x.ova
+	head -c 1000 x.ova >y && mv y x.ova
+	refused bad_archive 'a bad archive'
+}
+
+@test "a name ends at its NUL, as everywhere; and is only a name" {
+	mktar 'x%00/../../y.raw,file=a.raw' 'z,pax=path:a%00/../../y,data=text' >x.tar
+	status_is 65 vmfetch ./x.tar
+	[ "$(field error.code)" = no_disk ]
+	[ ! -e ../y.raw ] && [ ! -e ../../y.raw ]
+}
+
+@test "GNU's sparse members are what they stand for" {
+	truncate -s 3M sparse.raw
+	printf 'data' | dd of=sparse.raw bs=4096 seek=300 conv=notrunc status=none
+	for format in oldgnu 'posix --sparse-version=0.1' 'posix --sparse-version=1.0'; do
+		# shellcheck disable=SC2086
+		tar cSf s.tar --format=$format sparse.raw
+		[ "$(stat -c %s s.tar)" -lt 100000 ]
+		status_is 0 vmfetch -a s --refresh ./s.tar
+		is_disk "$(sha s.tar)" sparse.raw
+	done
+}
+
+@test "an artifact that is not what was asked for publishes nothing" {
+	tar cf x.ova a.qcow2 b.raw
+	refused digest_mismatch 'it is not what was asked for' \
+	    --checksum "sha256:$(sha a.qcow2)"
+	tar cf x.ova a.qcow2 README 2>/dev/null || :
+	printf garbage >>b.raw
+	tar cf x.ova a.qcow2 b.raw
+	refused digest_mismatch 'it is not what was asked for' \
+	    --checksum "sha256:$(sha a.qcow2)"
+}
