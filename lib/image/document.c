@@ -34,6 +34,20 @@ vm_document_show(const char *where, struct vm_error *err)
 	    vm_buf_printf(err, "%s", where);
 }
 
+bool
+vm_document_is_plain(const char *where, const struct vm_fetch_options *options)
+{
+	struct vm_source source VM_CLEAN_SOURCE = { 0 };
+
+	if (!is_url(where) || strncmp(where, "file:", 5) == 0 ||
+	    vm_ssh_is_url(where))
+		return false;
+	/* s3: it depends on the endpoint */
+	return vm_source_parse(where, NULL, &source, NULL) == -1 ||
+	    vm_origin_prepare(&source, options, NULL) == -1 ||
+	    vm_source_is_plain(&source);
+}
+
 static int
 read_url(const struct vm_source *source, const struct vm_fetch_options *options,
     const char *where, size_t max, struct vm_buf *buf, struct vm_error *err)

@@ -28,6 +28,10 @@ int vm_document_read_long(const struct vm_source *source,
 char *vm_document_beside(const struct vm_source *source, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
+/* Could anybody on the way change it? */
+bool vm_document_is_plain(const char *where,
+    const struct vm_fetch_options *options);
+
 /* The URL or path as it may be shown: the caller's. */
 char *vm_document_show(const char *where, struct vm_error *err) VM_MUST_CHECK;
 

@@ -338,8 +338,7 @@ check_kind(struct vm_store *store, const struct vm_source *source,
 {
 	struct vm_json *facts VM_CLEAN_JSON = NULL;
 
-	if (source->kind == VM_SOURCE_HTTP || source->kind == VM_SOURCE_FILE ||
-	    source->kind == VM_SOURCE_STDIN)
+	if (source->kind != VM_SOURCE_STORE)
 		return 0;
 	facts = store == NULL ? NULL :
 				vm_image_load(store, source->digest, NULL);

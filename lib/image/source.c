@@ -323,13 +323,15 @@ static int
 hide(struct vm_json *role, const char *path, struct vm_error *err)
 {
 	const char *url = vm_json_string(role, path, "");
-	char *shown VM_CLEAN_FREE = NULL;
+	struct vm_source source VM_CLEAN_SOURCE = { 0 };
 
-	if (strstr(url, "://") == NULL || strchr(url, '@') == NULL ||
-	    strncmp(url, "file:", 5) == 0)
+	if (strstr(url, "://") == NULL || strchr(url, '@') == NULL)
 		return 0;
-	shown = vm_http_clean_url(url, NULL);
-	return vm_json_set_string(role, path, shown == NULL ? "" : shown, err);
+	if (vm_source_parse(url, NULL, &source, NULL) == -1)
+		return vm_json_set_string(role, path, "", err);
+	return vm_source_is_remote(&source) ?
+	    vm_json_set_string(role, path, source.shown, err) :
+	    0;
 }
 
 int

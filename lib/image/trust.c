@@ -115,15 +115,14 @@ vm_trust_check(const struct vm_source *source,
 
 /* Do the checksums come in the clear?  (NULL: those beside the image.) */
 static bool
-are_plain(const struct vm_source *source)
+are_plain(const struct vm_source *source,
+    const struct vm_fetch_options *options)
 {
-	const char *url = source->checksums;
+	const char *where = source->checksums;
 
-	if (url == NULL || strcmp(url, "auto") == 0)
-		return vm_source_is_plain(source);
-	return strstr(url, "://") != NULL &&
-	    strncasecmp(url, "https://", 8) != 0 &&
-	    strncasecmp(url, "file://", 7) != 0;
+	return where == NULL || strcmp(where, "auto") == 0 ?
+	    vm_source_is_plain(source) :
+	    vm_document_is_plain(where, options);
 }
 
 static int
@@ -151,7 +150,7 @@ vm_trust_check_way(const struct vm_source *source,
 		return vm_error_hint(err, "vmfetch --insecure to let them");
 	}
 	if (source->digest[0] != '\0' || wants_signature(source, options) ||
-	    !are_plain(source))
+	    !are_plain(source, options))
 		return 0;
 	/* However the image comes: its mirrors, and the store, have only this
 	 * digest to go by. */

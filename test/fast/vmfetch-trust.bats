@@ -693,6 +693,17 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	status_is 64 vmfetch -vv m.yaml
 	[[ $output$stderr != *s3cr3t* ]]
 	run ! grep -rq s3cr3t "$VMPIPE_ROOT"
+	# an @ that hides nothing
+	for source in ssh://amy@127.0.0.1:1/box.qcow2 \
+	    "oci://127.0.0.1:1/x@sha256:$(wrong)"; do
+		sed "s,source: .*,source: \"$source\"," m.yaml |
+		    grep -v 'mirrors:\|checksums:' >other.yaml
+		status_is 69 vmfetch other.yaml
+		[ "$(field spec.image.source)" = "$source" ]
+	done
+	sed 's,source: .*,source: "ssh://amy:s3cr3t@x/y",' m.yaml >other.yaml
+	status_is 64 vmfetch other.yaml
+	[[ $output$stderr != *s3cr3t* ]]
 }
 
 @test "a redirect to another host takes no token along" {
