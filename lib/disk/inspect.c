@@ -158,7 +158,6 @@ check_flat(const unsigned char *tail, uint64_t size, uint64_t max,
 	if (made->format == VM_DISK_VHD)
 		size -= SECTOR;
 	made->virtual_size = made->allocated = size;
-	made->is_flat = true;
 	return check_raw(size, max, err);
 }
 

@@ -10,7 +10,6 @@
 #ifndef VM_DISK_INSPECT_H
 #define VM_DISK_INSPECT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +33,6 @@ struct vm_inspect {
 	enum vm_disk_format format;
 	uint64_t virtual_size; /* bytes */
 	uint64_t allocated;    /* bytes of it that hold data, at most */
-	bool is_flat;	       /* they are the file's first, in order */
 };
 
 /*

@@ -156,24 +156,6 @@ test_admits_what_does_none(void **state)
 }
 
 static void
-test_flat_is_what_needs_no_program(void **state)
-{
-	struct vm_inspect inspect = { 0 };
-	struct vm_error err = { 0 };
-	int raw VM_CLEAN_FD = make_image("mkqcow2.pl magic=0");
-	int fixed VM_CLEAN_FD = make_image("mkdisk.pl fixed");
-	int dynamic VM_CLEAN_FD = make_image("mkdisk.pl vhd");
-
-	(void)state;
-	assert_int_equal(vm_inspect_file(raw, MAX, &inspect, &err), 0);
-	assert_true(inspect.is_flat);
-	assert_int_equal(vm_inspect_file(fixed, MAX, &inspect, &err), 0);
-	assert_true(inspect.is_flat);
-	assert_int_equal(vm_inspect_file(dynamic, MAX, &inspect, &err), 0);
-	assert_false(inspect.is_flat);
-}
-
-static void
 check_refused(int fd, const char *code)
 {
 	struct vm_inspect inspect = { 0 };
@@ -222,7 +204,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refuses_what_could_do_harm),
 		cmocka_unit_test(test_admits_what_does_none),
-		cmocka_unit_test(test_flat_is_what_needs_no_program),
 		cmocka_unit_test(test_refuses_what_fills_memory),
 		cmocka_unit_test(test_names),
 	};

@@ -18,7 +18,13 @@ use Compress::Zlib ();
 my ($M, $K) = (1 << 20, 1 << 10);
 my $file;
 
-sub put { my ($at, $bytes) = @_; substr($file, $at, length $bytes) = $bytes }
+sub put {
+	my ($at, $bytes) = @_;
+
+	$file .= "\0" x ($at - length $file) if $at > length $file;
+	substr($file, $at, length $bytes) = $bytes;
+}
+
 sub number { my ($s) = @_; no warnings 'portable'; $s =~ /^0./ ? oct $s : $s }
 
 # The fields of each format: name => [offset, bytes].
