@@ -313,10 +313,10 @@ marking_qemu()
 	ulimit -v 800000
 	status_is 65 vmfetch "${names[@]}"
 	jq -r '"\(.state) \(.error.status) \(.error.code)"' <<<"$output" >got
-	cut -f2 table | sed 's/^/failed 65 /' >want
-	paste want table got | awk -F'\t' '$1 != $NF' >wrong
+	[ "$(wc -l <table)" = "$(wc -l <got)" ]
+	paste table got |
+	    awk -F'\t' '$NF !~ "^failed 65 (" $3 ")$"' >wrong
 	[ ! -s wrong ] || { cat wrong; return 1; }
-	cmp want got
 	[ ! -e started ]
 	no_litter
 	[ -z "$(ls "$VMPIPE_ROOT/images")" ]

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # mkhostile.pl DIR - writes the hostile images of hostile.table to DIR.
 #
-# Prints for each: its file's name, a tab, the code it must be refused with, a
-# tab, its line of the table.
+# Prints for each, with tabs between: its file's name, the code that inspect.h
+# must refuse it with, the code that vmfetch must, its line of the table.
 use strict;
 use warnings;
 use Compress::Zlib ();
@@ -117,20 +117,20 @@ sub spill {
 	close $out or die "$path: $!\n";
 }
 
-# A line at the margin is a code; those below it are indented, and begin with
-# the file's ending where it matters.
-my ($code, $number) = ('', 0);
+# A line at the margin is one code or two; those below it are indented, and
+# begin with the file's ending where it matters.
+my ($codes, $number) = ('', 0);
 
 open my $table, '<', "$lib/hostile.table" or die "hostile.table: $!\n";
 while (<$table>) {
 	chomp;
 	next if /^(#|\s*$)/;
-	if (/^(\w+)$/) {
-		$code = $1;
+	if (/^(\w+) ?([\w|]*)$/) {
+		$codes = "$1\t" . ($2 || $1);
 		next;
 	}
 	my ($ending, $what) = /^\t(\.\S+)?\s*(.*)$/ or die "bad line: $_\n";
 	my $name = sprintf '%03d%s', ++$number, $ending // '.img';
 	spill("$dir/$name", make($what));
-	print "$name\t$code\t$what\n";
+	print "$name\t$codes\t$what\n";
 }
