@@ -20,6 +20,7 @@
 #define BACKOFF_MS 250
 #define RETRY_AFTER_MAX_MS 120000
 #define BUFFER (256L << 10)
+#define DROPPED_MAX ((size_t)1 << 20) /* of an error's page */
 
 /* One GET from its first request to its last byte. */
 struct transfer {
@@ -38,6 +39,7 @@ struct transfer {
 	bool begun;	   /* sink->begin was called */
 	bool answered;	   /* this response was looked at */
 	bool deliver;	   /* and its body is for the sink */
+	size_t dropped;	   /* bytes of a body that is not */
 	unsigned hops, tries;
 	struct vm_error error; /* from inside a callback */
 };
@@ -223,8 +225,10 @@ on_data(char *data, size_t size, size_t count, void *arg)
 
 	if (!t->answered && answer(t, &t->error) == -1)
 		return CURL_WRITEFUNC_ERROR;
-	if (!t->deliver)
-		return len;
+	if (!t->deliver) {
+		t->dropped += len;
+		return t->dropped > DROPPED_MAX ? CURL_WRITEFUNC_ERROR : len;
+	}
 	if (t->request->end > 0 && len > t->request->end - t->received) {
 		vm_error_set(&t->error, VM_E_PROTOCOL, "bad_range",
 		    "%s: more than was asked for", t->shown);
@@ -356,12 +360,14 @@ is_complete(const struct transfer *t)
 static int
 request_once(struct transfer *t, struct vm_error *err)
 {
+	uint64_t before = t->received;
 	CURLcode code;
 	long status;
 
 	if (set_request(t, err) == -1)
 		return -1;
 	t->answered = false;
+	t->dropped = 0;
 	code = curl_easy_perform(t->curl);
 	if (code == CURLE_OK && !t->answered && answer(t, &t->error) == -1)
 		code = CURLE_WRITE_ERROR;
@@ -371,8 +377,10 @@ request_once(struct transfer *t, struct vm_error *err)
 		return -1;
 	}
 	status = get_status(t);
-	if (code != CURLE_OK)
+	if (code != CURLE_OK && t->dropped <= DROPPED_MAX)
 		return fail_curl(t, code, err);
+	if (t->deliver && t->received == before && !is_complete(t))
+		return fail_curl(t, CURLE_GOT_NOTHING, err);
 	if (t->deliver)
 		return is_complete(t) ? 0 : 1;
 	if (status == 304 && t->received == 0 &&

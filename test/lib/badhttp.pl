@@ -20,6 +20,8 @@
 #   to=HEX       redirected to the URL that HEX is (pack 'H*')
 #   hops=N       redirected N times, then answered
 #   etag304      If-None-Match is obeyed
+#   endless      a status other than 200 has a body without end
+#   hollow       a 206 has no bytes
 #   garbage      no HTTP at all
 use strict;
 use warnings;
@@ -79,6 +81,8 @@ sub answer {
 		$status = 302;
 		push @more, "Location: $to";
 	}
+	return send_endless($client, $status, @more)
+	    if $status != 200 && $mode{endless};
 	return send_head($client, $status, @more, 'Content-Length: 0')
 	    if $status != 200;
 	return send_file($client, "$dir/$name", $before, \%mode, \%header);
@@ -89,6 +93,13 @@ sub send_head {
 	print $client join("\r\n", "HTTP/1.1 $status x", @lines, '', '');
 	$client->flush;
 	return 1;
+}
+
+sub send_endless {
+	my ($client, $status, @lines) = @_;
+	send_head($client, $status, @lines, 'Connection: close');
+	1 while print $client 'sorry ' x 4096;
+	return 0;
 }
 
 sub send_file {
@@ -119,6 +130,7 @@ sub send_file {
 		$data = substr $data, 0, $to + 1;
 	}
 	my $body = substr $data, $from;
+	$body = '' if $mode->{hollow} && $from;
 	push @more, $mode->{nolength} ? 'Connection: close' :
 	    'Content-Length: ' . length $body;
 	send_head($client, $status, @more);

@@ -107,6 +107,21 @@ nothing_there()
 	[ "$(asked fail=3)" = 4 ]
 }
 
+@test "an error's page, or a redirect's, that never ends" {
+	status_is 66 timeout 20 vmfetch --insecure "$url/status=404,endless/x"
+	status_is 69 timeout 20 vmfetch --insecure "$url/status=503,endless/x"
+	status_is 76 timeout 20 vmfetch --insecure \
+	    "$url/to=$(hex "$url/x/box.qcow2"),endless/x"
+	nothing_there
+}
+
+@test "a part without a byte is not asked for for ever" {
+	status_is 69 timeout 20 vmfetch --insecure \
+	    "$url/drop=100000,hollow/box.qcow2"
+	[ "$(asked drop=100000,hollow)" -lt 40 ]
+	nothing_there
+}
+
 @test "Retry-After is honoured" {
 	start=$(date +%s%N)
 	status_is 0 get fail=1,after=1
