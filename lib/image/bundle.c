@@ -69,33 +69,19 @@ ends_with(const char *name, const char *ending)
 
 /* --- disks --------------------------------------------------------------- */
 
-static const struct {
-	const char *ending;
-	const char *format; /* that it promises, or NULL */
-} disk_names[] = { { ".raw", "raw" }, { ".img", NULL }, { ".qcow2", "qcow2" },
-	{ ".vmdk", "vmdk" }, { ".vhd", "vhd" }, { ".vhdx", "vhdx" },
-	{ ".vdi", "vdi" } };
-
-/* Is it called like a disk?  *format is what its name promises, or NULL. */
+/* Is it called like a disk? */
 static bool
-is_disk_name(const char *name, const char **format)
+is_disk_name(const char *name)
 {
 	const char *slash = strrchr(name, '/');
 
-	*format = NULL;
-	if ((slash == NULL ? name : slash + 1)[0] == '.')
-		return false;
-	for (size_t i = 0; i < sizeof(disk_names) / sizeof(disk_names[0]); i++)
-		if (ends_with(name, disk_names[i].ending)) {
-			*format = disk_names[i].format;
-			return true;
-		}
-	return false;
+	return (slash == NULL ? name : slash + 1)[0] != '.' &&
+	    (vm_source_format(name) != NULL || ends_with(name, ".img"));
 }
 
 static int
-build_disk(struct bundle *b, size_t i, const char *name, const char *format,
-    struct vm_peek *bytes, struct vm_error *err)
+build_disk(struct bundle *b, size_t i, const char *name, struct vm_peek *bytes,
+    struct vm_error *err)
 {
 	struct vm_master_options options = *b->options;
 	const struct vm_master_input input = {
@@ -106,7 +92,7 @@ build_disk(struct bundle *b, size_t i, const char *name, const char *format,
 	};
 	struct vm_intake_disk *disk;
 
-	options.format = format;
+	options.format = vm_source_format(name);
 	disk = vm_intake_begin(b->store, b->intake, i, name, err);
 	if (disk == NULL ||
 	    vm_master_build(&disk->publish, &input, &options, &disk->master,
@@ -208,7 +194,6 @@ take_ova_member(struct bundle *b, const struct vm_tar_member *member,
 	struct vm_unpack unpack VM_CLEAN_UNPACK = { 0 };
 	struct vm_peek unpacked VM_CLEAN_PEEK = { .pull = vm_unpack_read,
 		.context = &unpack };
-	const char *format;
 	size_t i;
 
 	for (i = 0; i < b->ovf.disk_count; i++)
@@ -218,12 +203,11 @@ take_ova_member(struct bundle *b, const struct vm_tar_member *member,
 		return ends_with(member->name, ".mf") ?
 		    read_checks(b, member, err) :
 		    pass_over(b, member, bytes, err);
-	(void)is_disk_name(member->name, &format);
 	if (!b->ovf.disks[i].is_gzip)
-		return build_disk(b, i, member->name, format, bytes, err);
+		return build_disk(b, i, member->name, bytes, err);
 	if (vm_unpack_open(&unpack, vm_peek_read, bytes, err) == -1)
 		return vm_error_wrap(err, "%s", member->name);
-	if (build_disk(b, i, member->name, NULL, &unpacked, err) == -1)
+	if (build_disk(b, i, member->name, &unpacked, err) == -1)
 		return -1;
 	return read_rest(bytes, err);
 }
@@ -234,12 +218,11 @@ take_member(struct bundle *b, const struct vm_tar_member *member,
 {
 	struct vm_peek bytes VM_CLEAN_PEEK = { .pull = pull_member,
 		.context = b };
-	const char *format;
 	bool is_disk;
 
 	if (b->is_ova)
 		return take_ova_member(b, member, &bytes, err);
-	is_disk = is_disk_name(member->name, &format);
+	is_disk = is_disk_name(member->name);
 	if (!is_disk && looks_like_disk(&bytes, &is_disk, err) == -1)
 		return -1;
 	if (!is_disk)
@@ -247,8 +230,7 @@ take_member(struct bundle *b, const struct vm_tar_member *member,
 	if (b->intake->count == VM_INTAKE_MAX)
 		return vm_error_set(err, VM_E_DATA, "too_many_disks",
 		    "more than %d disks in it", VM_INTAKE_MAX);
-	return build_disk(b, b->intake->count, member->name, format, &bytes,
-	    err);
+	return build_disk(b, b->intake->count, member->name, &bytes, err);
 }
 
 /* What comes first says what the whole is. */

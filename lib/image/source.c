@@ -161,25 +161,44 @@ set_location(struct vm_source *source, const char *text, const char *directory,
 
 static const char *const packings[] = { ".xz", ".gz", ".zst", ".bz2", ".lz4",
 	NULL };
-static const char *const containers[] = { ".tar", ".tgz", ".ova", NULL };
+static const char *const containers[] = { ".tar", ".tgz", ".ova", ".ovf",
+	NULL };
 static const char *const formats[] = { ".qcow2", ".raw", ".vmdk", ".vhd",
 	".vhdx", ".vdi", ".vpc", ".img", NULL };
 
-/* Cut one of these endings off; NULL when there is none of them. */
+/* Which of these it ends in, without the dot, or NULL. */
 static const char *
-cut_ending(char *name, const char *const *endings)
+find_ending(const char *name, const char *const *endings)
 {
 	size_t len = strlen(name);
 
 	for (; *endings != NULL; endings++) {
 		size_t end = strlen(*endings);
 
-		if (len > end && strcasecmp(name + len - end, *endings) == 0) {
-			name[len - end] = '\0';
+		if (len > end && strcasecmp(name + len - end, *endings) == 0)
 			return *endings + 1;
-		}
 	}
 	return NULL;
+}
+
+/* The same, and cut it off. */
+static const char *
+cut_ending(char *name, const char *const *endings)
+{
+	const char *ending = find_ending(name, endings);
+
+	if (ending != NULL)
+		name[strlen(name) - strlen(ending) - 1] = '\0';
+	return ending;
+}
+
+/* What an ending of `formats` promises, or NULL. */
+static const char *
+format_of(const char *ending)
+{
+	if (ending == NULL || strcmp(ending, "img") == 0)
+		return NULL;
+	return strcmp(ending, "vpc") == 0 ? "vhd" : ending;
 }
 
 /* The file's name without its endings; *format is what they promise. */
@@ -200,15 +219,18 @@ split_name(const struct vm_source *source, const char **format,
 	if (name == NULL)
 		return NULL;
 	cut_ending(name, packings);
-	if (cut_ending(name, containers) != NULL) {
-		*format = "tar";
-		return name;
-	}
-	ending = cut_ending(name, formats);
-	if (ending != NULL && strcmp(ending, "vpc") == 0)
-		ending = "vhd";
-	*format = ending != NULL && strcmp(ending, "img") != 0 ? ending : NULL;
+	ending = cut_ending(name, containers);
+	if (ending != NULL)
+		*format = strcmp(ending, "ovf") == 0 ? ending : "tar";
+	else
+		*format = format_of(cut_ending(name, formats));
 	return name;
+}
+
+const char *
+vm_source_format(const char *name)
+{
+	return format_of(find_ending(name, formats));
 }
 
 char *

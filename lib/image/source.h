@@ -49,7 +49,8 @@ struct vm_source {
 	size_t mirror_count;
 	bool plain; /* s3, oci: by http, not https */
 	enum vm_pull pull;
-	const char *format; /* by its name: as inspect.h, "tar"; or NULL */
+	const char
+	    *format; /* by its name: as inspect.h, "tar", "ovf"; or NULL */
 };
 
 /*
@@ -96,6 +97,9 @@ bool vm_source_is_plain(const struct vm_source *source);
  */
 char *vm_source_name(const struct vm_source *source, struct vm_error *err)
     VM_MUST_CHECK;
+
+/* The disk format that a file's name promises, as in inspect.h, or NULL. */
+const char *vm_source_format(const char *name);
 
 void vm_source_release(struct vm_source *source);
 #define VM_CLEAN_SOURCE VM_CLEAN(vm_source_release)

@@ -4,6 +4,7 @@
 
 #include "lib/base/log.h"
 #include "lib/image/facts.h"
+#include "lib/image/ovf_files.h"
 #include "lib/image/part.h"
 #include "lib/store/image.h"
 
@@ -45,6 +46,30 @@ set_conditions(const struct vm_transfer *t, struct vm_stream_options *options)
 		return;
 	options->etag = vm_json_string(t->facts, "etag", NULL);
 	options->modified = vm_json_string(t->facts, "last_modified", NULL);
+}
+
+/* A file that stands for several. */
+static int
+download_ovf(struct vm_transfer *t, char *id, struct vm_error *err)
+{
+	struct vm_intake intake VM_CLEAN_INTAKE = { 0 };
+	const struct vm_master_options wanted = {
+		.max_virtual_bytes = max_bytes(t),
+		.any_ratio = t->options->max_bytes != 0,
+	};
+	const struct vm_ovf_files files = {
+		.store = t->store,
+		.source = t->source,
+		.options = t->options,
+		.wanted = &wanted,
+		.max_bytes = max_bytes(t),
+		.progress = note_progress,
+		.context = t,
+	};
+
+	if (vm_ovf_files_build(&files, &intake, err) == -1)
+		return -1;
+	return publish(t, &intake, id, err);
 }
 
 static int
@@ -112,6 +137,9 @@ download(struct vm_transfer *t, char *id, bool *resumed, struct vm_error *err)
 	int result;
 
 	t->mirrors.given = 0;
+	*resumed = false;
+	if (vm_ovf_files_is(t->source))
+		return download_ovf(t, id, err);
 	if (vm_source_is_remote(t->source))
 		part = vm_part_open(t->store, t->source, !t->options->no_part);
 	*resumed = part != NULL && vm_part_prefix(part) > 0;

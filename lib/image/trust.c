@@ -9,6 +9,7 @@
 #include "lib/image/fetch.h"
 #include "lib/image/gpgv.h"
 #include "lib/image/minisign.h"
+#include "lib/image/ovf_files.h"
 #include "lib/image/sums.h"
 #include "lib/store/image.h"
 
@@ -106,6 +107,8 @@ vm_trust_check(const struct vm_source *source,
 		return refuse(err,
 		    "--verify=no, but checksums or a signature "
 		    "are asked for");
+	if (sums && vm_ovf_files_is(source))
+		return refuse(err, "checksums are of one file; use --checksum");
 	if (sums && source->kind == VM_SOURCE_STDIN)
 		return refuse(err,
 		    "an image from stdin has no name to look "
@@ -467,7 +470,7 @@ vm_trust_pin(struct vm_source *source, const struct vm_fetch_options *options,
 	char *name VM_CLEAN_FREE = NULL;
 	int found = 1;
 
-	if (source->digest[0] != '\0' ||
+	if (source->digest[0] != '\0' || vm_ovf_files_is(source) ||
 	    (!wanted &&
 		(options->verify == VM_VERIFY_NO ||
 		    strncmp(source->shown, "https://", 8) != 0)))

@@ -351,3 +351,103 @@ refused()
 	refused digest_mismatch 'it is not what was asked for' \
 	    --checksum "sha256:$(sha a.qcow2)"
 }
+
+# list OVF DISK...: the digest of an .ovf and its disks, as sha256sum says it.
+list() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
+
+@test "an .ovf in a directory, its disks and its .mf file beside it" {
+	ovf virtualbox
+	digests sha256sum box.ovf a.qcow2 b.raw >box.mf
+	status_is 0 vmfetch --manifest-out box.yaml ./box.ovf
+	sum=$(list box.ovf a.qcow2 b.raw)
+	[ "$(field image.id)" = "$sum-1" ]
+	[ "$(field image.alias)" = box ]
+	is_disk "$sum-1" a.raw
+	is_disk "$sum-2" b.raw
+	status_is 0 vmsched check box.yaml
+	no_litter
+	before=$(snapshot)
+	status_is 0 vmfetch ./box.ovf
+	status_is 0 vmfetch --checksum "sha256:$sum" ./box.ovf
+	[ "$before" = "$(snapshot)" ]
+	printf 'X' | dd of=b.raw bs=1 seek=9000 conv=notrunc status=none
+	status_is 65 vmfetch --refresh ./box.ovf
+	[ "$(field error.code)" = digest_mismatch ]
+	err_has 'file b.raw: its SHA256 is'
+	digests sha256sum box.ovf a.qcow2 b.raw >box.mf
+	status_is 65 vmfetch --checksum "sha256:${sum//[0-4]/5}" ./box.ovf
+	[ "$(field error.code)" = digest_mismatch ]
+	status_is 0 vmfetch --refresh ./box.ovf
+	[ "$(field image.id)" = "$(list box.ovf a.qcow2 b.raw)-1" ]
+	[ "$(field image.generation)" = 2 ]
+}
+
+@test "an .ovf may not name what is not beside it" {
+	printf '%512s' secret >secret.raw; mkdir -p d/e
+	for href in ../secret.raw "$PWD/secret.raw" %2e%2e/secret.raw \
+	    file:///etc/passwd http://127.0.0.1/x.raw; do
+		ovf virtualbox "s,b.raw,$href,"; mv box.ovf d; cp a.qcow2 d
+		status_is 65 vmfetch ./d/box.ovf
+		[ "$(field error.code)" = bad_href ]
+	done
+	ln -s ../secret.raw d/b.raw
+	ovf virtualbox; mv box.ovf d
+	status_is 65 vmfetch ./d/box.ovf
+	err_has 'd/./b.raw: a symbolic link is not followed'
+	ln -s ../.. d/e/up
+	ovf virtualbox 's,b.raw,e/up/secret.raw,'; mv box.ovf d
+	status_is 65 vmfetch ./d/box.ovf
+	err_has 'a symbolic link is not followed'
+	ovf virtualbox 's,b.raw,none.raw,'
+	status_is 66 vmfetch ./box.ovf
+	err_has 'none.raw'
+	[ -z "$(ls -A "$VMPIPE_ROOT/images")" ]
+	no_litter
+}
+
+@test "an .ovf by http: its disks from the same place, all or none" {
+	mkdir -p web/dir
+	ovf vmware 's,a.qcow2,my disk%231.qcow2,'
+	mv box.ovf web/dir; cp a.qcow2 'web/dir/my disk#1.qcow2'
+	(cd web/dir && digests sha1sum 'my disk#1.qcow2' >box.mf)
+	serve "$PWD/web"
+	status_is 77 vmfetch "$url/dir/box.ovf?x=/y"
+	sum=$(cd web/dir && list box.ovf 'my disk#1.qcow2')
+	status_is 0 vmfetch --checksum "sha256:$sum" "$url/dir/box.ovf?x=/y"
+	[ "$(field image.id)" = "$sum" ]
+	is_disk "$sum" a.raw
+	wait_for has_requests 1 GET '/dir/box.mf'
+	has_requests 1 GET '/dir/my%20disk%231.qcow2'
+	rm web/dir/box.mf
+	status_is 0 vmfetch --refresh --insecure "$url/dir/box.ovf"
+	[ "$(field image.id)" = "$sum" ]
+	rm web/dir/my*
+	status_is 66 vmfetch --refresh --insecure "$url/dir/box.ovf"
+	err_has 'my%20disk%231.qcow2'
+	status_is 64 vmfetch --checksums auto "$url/dir/box.ovf"
+	err_has 'checksums are of one file; use --checksum'
+	status_is 64 vmfetch --checksum "sha256:${sum//[0-4]/5}" \
+	    --mirror "$url/dir2/box.ovf" "$url/dir/box.ovf"
+	err_has 'mirrors do not go with an .ovf'
+}
+
+@test "the OVAs that there are: streamOptimized VMDK" {
+	for i in 1 2; do
+		qemu-img convert -f raw -O vmdk -o subformat=streamOptimized \
+		    "$([[ $i = 1 ]] && echo a.raw || echo b.raw)" \
+		    "box-disk00$i.vmdk"
+	done
+	cp "$top/test/lib/ovf/virtualbox.ovf" box.ovf
+	digests sha256sum box.ovf box-disk00[12].vmdk >box.mf
+	tar --format=ustar -cf box.ova box.ovf box-disk00[12].vmdk box.mf
+	status_is 0 vmfetch ./box.ova
+	is_disk "$(sha box.ova)-1" a.raw
+	is_disk "$(sha box.ova)-2" b.raw
+	status_is 0 vmfetch -a box2 ./box.ovf
+	is_disk "$(list box.ovf box-disk00[12].vmdk)-2" b.raw
+	qemu-img convert -f raw -O vmdk -o subformat=monolithicFlat a.raw flat.vmdk
+	cp flat.vmdk box-disk001.vmdk
+	tar cf x.ova box.ovf box-disk00[12].vmdk
+	rm -rf store
+	refused data_file 'box-disk001.vmdk: VMDK'
+}
