@@ -299,9 +299,11 @@ use_current(const struct fetch *f, char *id, const struct vm_error *failure,
     struct vm_error *err)
 {
 	bool is_pinned = strcmp(f->trust.by, "digest") == 0; /* by the user */
+	bool is_down = failure->kind == VM_E_UNAVAILABLE &&
+	    strcmp(failure->code, "no_program") != 0; /* that is ours */
 
-	if (failure->kind == VM_E_UNAVAILABLE && f->current[0] != '\0' &&
-	    !is_pinned && !f->options->must_refresh && !f->options->dry_run &&
+	if (is_down && f->current[0] != '\0' && !is_pinned &&
+	    !f->options->must_refresh && !f->options->dry_run &&
 	    vm_trust_is_met(f->source, f->source->shown, f->options,
 		f->facts)) {
 		vm_log(VM_LOG_WARN, "%s; the image of %s that is here is used",

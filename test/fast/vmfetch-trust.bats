@@ -331,6 +331,18 @@ wrong() { printf '%064d' 0; }
 	code_is insecure
 }
 
+@test "a refresh without gpgv is a failure of ours, not of the origin" {
+	requires gpg gpgv
+	make_raw
+	sums box.img
+	sign good web/SHA256SUMS
+	status_is 0 vmfetch --keyring "$KEYS/good.gpg" web/box.img
+	status_is 69 env PATH=/nonexistent "$VMPIPE_BUILD/bin/vmfetch" \
+	    --refresh box
+	code_is no_program
+	err_has "apt-get install gpgv"
+}
+
 @test "the origin is down: only what was verified as is asked for now will do" {
 	requires minisign
 	minisign -GW -p key.pub -s key.sec >/dev/null
