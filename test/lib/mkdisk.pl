@@ -5,8 +5,9 @@
 # FORMAT is vmdk, stream (a stream-optimized VMDK), vhd, fixed (a fixed VHD),
 # vhdx or vdi.  A key is a field by name, or sN:OFFSET (N bytes at a place, in
 # the byte order of the format), text (s/FROM/TO/ in a VMDK's descriptor, with
-# %0a for a new line), size (cut or grow the file) or at (OFFSET:HEX, any
-# bytes).  Checksums are right unless sum=0 is given, or at comes afterwards.
+# %0a for a new line), second (OFFSET:HEX, bytes of a VHDX's second table of
+# regions), size (cut or grow the file) or at (OFFSET:HEX, any bytes).
+# Checksums are right unless sum=0 is given; size and at come after them.
 # Values may be hexadecimal.
 #
 # mkhostile.pl loads this file and calls Disk::disk() itself.
@@ -212,8 +213,10 @@ sub crc32c {
 	};
 }
 
+# Given the changes in the second table of regions.
 sub sum_vhdx {
 	put(256 * $K, substr $file, 192 * $K, 64 * $K);
+	put(256 * $K + $_->[0], pack 'H*', $_->[1]) for @_;
 	for ([64, 4], [128, 4], [192, 64], [256, 64]) {
 		my ($at, $len) = ($_->[0] * $K, $_->[1] * $K);
 		put($at + 4, "\0" x 4);
@@ -255,7 +258,7 @@ sub disk {
 	my ($name, @args) = @_;
 	my ($make, $fields, $order, $sum, $base) = @{ $formats{$name} //
 	    die "unknown format: $name\n" };
-	my @late;
+	my (@late, @second);
 
 	$make->();
 	for (@args) {
@@ -274,13 +277,15 @@ sub disk {
 			put(512, substr $text, 0, 10240);
 		} elsif ($key eq 'sum') {
 			undef $sum;
+		} elsif ($key eq 'second') {
+			push @second, [split /:/, $value];
 		} elsif ($key eq 'size' || $key eq 'at') {
 			push @late, [$key, $value];
 		} else {
 			die "unknown key: $key\n";
 		}
 	}
-	$sum->() if $sum;
+	$sum->(@second) if $sum;
 	for (@late) {	# these damage what was right
 		my ($key, $value) = @$_;
 		if ($key eq 'at') {
