@@ -12,12 +12,13 @@
 #define VM_DISK_VHD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/error.h"
 #include "lib/disk/check.h"
 
-#define VM_VHD_FOOTER 512 /* bytes */
+#define VM_VHD_FOOTER ((size_t)512) /* bytes */
 
 /* Do these bytes, a file's first or last, claim to be a footer? */
 bool vm_vhd_is_footer(const void *footer);
