@@ -15,7 +15,7 @@ struct opts {
 	const char *checksums, *signature, *keyring, *verify, *lock,
 	    *manifest_out;
 	const char *cert, *key, *auth_file;
-	struct vm_cli_list roles, mirrors;
+	struct vm_cli_list roles, catalogs, mirrors;
 	const char *refresh; /* "", "must"; NULL: do not */
 	uint64_t max_size, lock_timeout, stall_timeout, limit_rate, auth_fd;
 	uint64_t lease; /* UINT64_MAX: none */
@@ -34,6 +34,8 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_LIST, AT(roles), 0, 0, NULL },
 	{ 0, "image", "FILE", "take this file, or stdin when it is -",
 	    VM_CLI_STRING, AT(image), 0, 0, NULL },
+	{ 0, "catalog", "URL", "look names up in this list; repeatable",
+	    VM_CLI_LIST, AT(catalogs), 0, 0, NULL },
 	{ 0, "checksum", "DIGEST", "accept only sha256:HEX or sha512:HEX",
 	    VM_CLI_STRING, AT(checksum), 0, 0, NULL },
 	{ 0, "checksums", "URL", "find its digest in this file, or auto",
@@ -174,6 +176,8 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.checksums = o->checksums,
 		.signature = o->signature,
 		.keyring = o->keyring,
+		.catalogs = o->catalogs.items,
+		.catalog_count = o->catalogs.count,
 		.mirrors = o->mirrors.items,
 		.mirror_count = o->mirrors.count,
 		.all = o->all,

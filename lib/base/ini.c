@@ -45,10 +45,13 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Is the next line that is not empty one that goes on? */
 static bool
 goes_on(const struct vm_ini *ini)
 {
-	return ini->at < ini->text->len && is_blank(ini->text->data[ini->at]);
+	const char *next = ini->text->data + ini->at;
+
+	return ini->at < ini->text->len && is_blank(next[strspn(next, "\r\n")]);
 }
 
 /* Join the lines that go on with it, closing the gaps. */

@@ -1,9 +1,9 @@
 /*
  * ini.h - "[section]" and "key = value" lines, as several programs write them.
  *
- * A line that begins with a space or a tab goes on with the value before it,
- * joined by a newline; lines that begin with # or ; and empty ones are passed
- * over; line ends may be CRLF.  Nothing is quoted, nothing is expanded.  The
+ * A line that begins with a space or a tab, and empty ones before it, go on
+ * with the value before, joined by newlines; lines that begin with # or ; and
+ * empty ones are passed over; line ends may be CRLF.  Nothing is quoted, nothing is expanded.  The
  * text is taken apart in place, so what an entry points to lives as long as
  * the text.
  */

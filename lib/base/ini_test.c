@@ -24,6 +24,7 @@ test_entries(void **state)
 					       "checksum[sha512]=00=ff\n"
 					       "notes=one\n"
 					       "  two\n"
+					       "\r\n\n"
 					       "\tthree\n"
 					       "empty=\n"
 					       "; other\n"
@@ -33,7 +34,7 @@ test_entries(void **state)
 		{ "debian-12", NULL, "" },
 		{ "debian-12", "name", "Debian 12" },
 		{ "debian-12", "checksum[sha512]", "00=ff" },
-		{ "debian-12", "notes", "one\ntwo\nthree" },
+		{ "debian-12", "notes", "one\ntwo\n\n\nthree" },
 		{ "debian-12", "empty", "" },
 		{ "last", NULL, "" },
 	};

@@ -274,7 +274,9 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 	    vm_trust_check_way(f->source, f->options, err) == -1)
 		return -1;
 	if (f->source->digest[0] != '\0')
-		snprintf(f->trust.by, sizeof(f->trust.by), "digest");
+		snprintf(f->trust.by, sizeof(f->trust.by), "%s",
+		    f->source->voucher[0] != '\0' ? f->source->voucher :
+						    "digest");
 	if (f->options->dry_run || f->source->digest[0] != '\0')
 		return 0;
 	present = vm_origin_pin(f->source, &f->options->access, err);

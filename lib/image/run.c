@@ -6,6 +6,7 @@
 #include "lib/base/proc.h"
 #include "lib/image/generation.h"
 #include "lib/image/lockfile.h"
+#include "lib/image/named.h"
 #include "lib/image/ovf_manifest.h"
 #include "lib/image/siblings.h"
 #include "lib/image/uploads.h"
@@ -24,11 +25,10 @@ struct run {
 /* --- one record ---------------------------------------------------------- */
 
 static int
-fetch(const struct run *run, const struct vm_source *source,
-    struct vm_fetched *fetched, struct vm_error *err)
+fetch_as(const struct run *run, const struct vm_source *source,
+    const struct vm_fetch_options *how, struct vm_fetched *fetched,
+    struct vm_error *err)
 {
-	const struct vm_fetch_options *how = &run->options->fetch;
-
 	if (how->locked)
 		return vm_lockfile_fetch(run->store, source, how, fetched, err);
 	if (run->store == NULL && source->kind == VM_SOURCE_STORE) {
@@ -40,6 +40,34 @@ fetch(const struct run *run, const struct vm_source *source,
 	return source->kind == VM_SOURCE_STORE ?
 	    vm_generation_use(run->store, source, how, fetched, err) :
 	    vm_fetch_source(run->store, source, how, fetched, err);
+}
+
+/* Look it up in catalogues, if that is due, and fetch it. */
+static int
+fetch(const struct run *run, struct vm_source *source,
+    struct vm_fetched *fetched, struct vm_error *err)
+{
+	const struct vm_image_options *options = run->options;
+	struct vm_fetch_options how = options->fetch;
+	struct vm_named named VM_CLEAN_NAMED = { 0 };
+
+	if (vm_named_find(run->store, options->catalogs, options->catalog_count,
+		&how, source, &named, err) == -1)
+		return -1;
+	if (named.is_stale)
+		how.refresh = false;
+	if (named.found && how.alias == NULL)
+		how.alias = named.alias;
+	if (named.found && named.is_strange)
+		how.access = (struct vm_http_access){
+			.ca_file = how.access.ca_file,
+			.no_private = how.access.no_private,
+		};
+	if (fetch_as(run, source, &how, fetched, err) == -1)
+		return -1;
+	return named.found && !how.dry_run ?
+	    vm_named_note(run->store, &named, fetched->alias.name, err) :
+	    0;
 }
 
 /* --lock: write down what it was. */
@@ -131,7 +159,7 @@ write_manifest(const struct run *run, const struct vm_fetched *fetched,
 
 /* Fetch it for the record, which says how that went. */
 static int
-fetch_record(const struct run *run, const struct vm_source *source,
+fetch_record(const struct run *run, struct vm_source *source,
     struct vm_json *record, struct vm_error *err)
 {
 	struct vm_json *facts VM_CLEAN_JSON = NULL;
@@ -176,7 +204,10 @@ run_source(const struct run *run, const char *text, bool is_file,
 	char *path VM_CLEAN_FREE = NULL;
 	const char *checksum = run->options->checksum;
 	struct vm_error failure = { 0 };
+	char name[64];
 
+	if (!is_file && vm_named_fold(text, run->options->catalog_count, name))
+		text = name;
 	/* --image box.qcow2 is a file even without a slash. */
 	if (is_file && strchr(text, '/') == NULL && strcmp(text, "-") != 0) {
 		path = vm_buf_printf(err, "./%s", text);

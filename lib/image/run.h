@@ -23,7 +23,9 @@ struct vm_image_options {
 	const char *image;    /* --image FILE, or NULL */
 	const char *checksum; /* of the one source, or NULL */
 	const char *checksums, *signature, *keyring; /* the same */
-	char **mirrors;				     /* of it */
+	char **catalogs; /* URLs or paths, see named.h */
+	size_t catalog_count;
+	char **mirrors; /* of it */
 	size_t mirror_count;
 	bool all;		  /* --refresh --all */
 	struct vm_pin_change pin; /* --pin, --unpin, --lease */

@@ -47,7 +47,8 @@ struct vm_source {
 	char digest[VM_HASH_MAX_HEX]; /* lower case; "" when not pinned */
 	struct vm_source_mirror mirrors[VM_SOURCE_MIRRORS];
 	size_t mirror_count;
-	bool plain; /* s3, oci: by http, not https */
+	char voucher[96]; /* who gave it: vm_trust's "by"; "": the user */
+	bool plain;	  /* s3, oci: by http, not https */
 	enum vm_pull pull;
 	const char
 	    *format; /* by its name: as inspect.h, "tar", "ovf"; or NULL */

@@ -7,14 +7,12 @@
 #include "lib/base/log.h"
 #include "lib/image/document.h"
 #include "lib/image/fetch.h"
-#include "lib/image/gpgv.h"
-#include "lib/image/minisign.h"
 #include "lib/image/ovf_files.h"
+#include "lib/image/signature.h"
 #include "lib/image/sums.h"
 #include "lib/store/image.h"
 
 #define NAMES 5
-#define SUFFIXES 5
 
 /* A file of checksums, and what is known of it. */
 struct document {
@@ -164,97 +162,19 @@ vm_trust_check_way(const struct vm_source *source,
 		"plain http and no digest: anybody on the way could change it");
 }
 
-/* --- signatures ---------------------------------------------------------- */
-
-static int
-check_signature(const struct vm_buf *keyring, const struct vm_buf *signature,
-    struct vm_buf *text, struct vm_error *err)
-{
-	if (!vm_minisign_is_file(keyring))
-		return vm_gpgv_verify(keyring, signature, text, err);
-	return signature == NULL ?
-	    vm_minisign_open(keyring, text, text, err) :
-	    vm_minisign_verify(keyring, signature, text, err);
-}
-
-/* Does the text carry a signature of the keyring's kind in itself? */
-static bool
-is_signed_inside(const struct vm_buf *keyring, const struct vm_buf *text)
-{
-	return vm_minisign_is_file(keyring) ? vm_minisign_is_file(text) :
-					      vm_gpgv_is_signed(text);
-}
-
-/* Put a suffix behind the path of a URL or file. */
-static char *
-append_suffix(const char *where, const char *suffix, struct vm_error *err)
-{
-	size_t path = strstr(where, "://") == NULL ? strlen(where) :
-						     strcspn(where, "?#");
-
-	return vm_buf_printf(err, "%.*s%s%s", (int)path, where, suffix,
-	    where + path);
-}
-
-/* The signature that lies beside the checksums, by its usual names. */
-static int
-find_signature(const struct vm_source *source,
-    const struct vm_fetch_options *options, const struct document *document,
-    bool minisign, struct vm_buf *signature, struct vm_error *err)
-{
-	static const char *const suffixes[2][SUFFIXES] = {
-		{ ".gpg", ".sign", ".asc", ".sig", NULL },
-		{ ".minisig", ".sig", NULL },
-	};
-
-	for (const char *const *s = suffixes[minisign]; *s != NULL; s++) {
-		struct vm_error failure = { 0 };
-		char *where VM_CLEAN_FREE = append_suffix(document->where, *s,
-		    err);
-
-		if (where == NULL)
-			return -1;
-		if (vm_document_read(source, options, where, signature,
-			&failure) == 0)
-			return 0;
-		if (failure.kind == VM_E_NO_INPUT ||
-		    strcmp(failure.code, "forbidden") == 0)
-			continue;
-		if (err != NULL)
-			*err = failure;
-		return -1;
-	}
-	vm_error_set(err, VM_E_DENIED, "no_signature",
-	    "%s: no signature in it or beside it", document->shown);
-	return vm_error_hint(err, "vmfetch --signature URL");
-}
-
 static int
 verify(const struct vm_source *source, const struct vm_fetch_options *options,
     struct document *document, struct vm_trust *trust, struct vm_error *err)
 {
-	VM_CLEAN_BUF struct vm_buf keyring = { 0 }, signature = { 0 };
-	char hex[VM_HASH_SHA256_HEX];
-	bool inside;
+	const struct vm_signature signature = {
+		.keyring = source->keyring,
+		.signature = source->signature,
+		.where = document->where,
+		.shown = document->shown,
+	};
 
-	if (vm_document_read(source, options, source->keyring, &keyring, err) ==
-		-1 ||
-	    vm_hash_sha256(keyring.data, keyring.len, hex, err) == -1)
-		return -1;
-	inside = source->signature == NULL &&
-	    is_signed_inside(&keyring, &document->text);
-	if (!inside &&
-	    (source->signature != NULL ?
-		    vm_document_read(source, options, source->signature,
-			&signature, err) :
-		    find_signature(source, options, document,
-			vm_minisign_is_file(&keyring), &signature, err)) == -1)
-		return -1;
-	if (check_signature(&keyring, inside ? NULL : &signature,
-		&document->text, err) == -1)
-		return vm_error_wrap(err, "%s", document->shown);
-	snprintf(trust->by, sizeof(trust->by), "signature:%s", hex);
-	return 0;
+	return vm_signature_check(&signature, source, options, &document->text,
+	    trust->by, err);
 }
 
 bool

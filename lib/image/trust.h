@@ -40,8 +40,8 @@ int vm_trust_parse_verify(const char *word, enum vm_verify *verify,
  * "checksums"?, "signature"?, "keyring"?}, with what was asked for.
  */
 struct vm_trust {
-	/* "", "digest", "registry" (origin.h), "checksums", or "signature:" and
-	 * the keyring's SHA-256 */
+	/* "", "digest", "registry" (origin.h), "catalog", "checksums", or
+	 * "signature:" and the keyring's SHA-256 */
 	char by[96];
 };
 

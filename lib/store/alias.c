@@ -377,9 +377,10 @@ vm_alias_set(struct vm_store *store, const char *name, const char *id,
 	return get_generation(json, name, number, alias, err);
 }
 
-int
-vm_alias_set_trust(struct vm_store *store, const char *name,
-    const struct vm_json *trust, struct vm_error *err)
+/* Under its lock; what stays as it was is not written. */
+static int
+set_member(struct vm_store *store, const char *name, const char *member,
+    const struct vm_json *value, struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *json = NULL;
 	VM_CLEAN_FD int lock = take_lock(store, name, err);
@@ -389,10 +390,24 @@ vm_alias_set_trust(struct vm_store *store, const char *name,
 	json = vm_alias_load(store, name, err);
 	if (json == NULL)
 		return -1;
-	if (vm_json_is_equal(trust, vm_json_get(json, "trust")))
+	if (vm_json_is_equal(value, vm_json_get(json, member)))
 		return 0;
-	if (vm_json_set(json, "trust", vm_json_copy(trust), err) == -1)
+	if (vm_json_set(json, member, vm_json_copy(value), err) == -1)
 		return -1;
 	return vm_meta_write(store, store->fds[VM_STORE_ALIASES], name, 0640,
 	    json, err);
+}
+
+int
+vm_alias_set_trust(struct vm_store *store, const char *name,
+    const struct vm_json *trust, struct vm_error *err)
+{
+	return set_member(store, name, "trust", trust, err);
+}
+
+int
+vm_alias_set_catalog(struct vm_store *store, const char *name,
+    const struct vm_json *catalog, struct vm_error *err)
+{
+	return set_member(store, name, "catalog", catalog, err);
 }

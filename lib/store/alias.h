@@ -2,8 +2,8 @@
  * alias.h - names of sources and their generations: aliases/<name>.
  *
  * A JSON file {"name","source","current":4,"generations":{"1":{"id",
- * "fetched","source"},...},"trust"?}.  name@N is a generation, the bare name the
- * current one.  Moving back to an older generation is the rollback; the next
+ * "fetched","source"},...},"trust"?,"catalog"?}.  name@N is a generation, the
+ * bare name the current one.  Moving back to an older generation is the rollback; the next
  * new generation gets a number never used before.
  */
 #ifndef VM_STORE_ALIAS_H
@@ -52,6 +52,13 @@ int vm_alias_set_trust(struct vm_store *store, const char *name,
  * another one: the caller's, or NULL (no error). */
 struct vm_json *vm_alias_trust(struct vm_store *store, const char *first,
     const char *source);
+
+/*
+ * Where its images are looked up, an object that names the image of which the
+ * catalogue spoke in "source".
+ */
+int vm_alias_set_catalog(struct vm_store *store, const char *name,
+    const struct vm_json *catalog, struct vm_error *err) VM_MUST_CHECK;
 
 /* The alias whose source is this URL or path, or NULL (no error) if none. */
 char *vm_alias_of_source(struct vm_store *store, const char *source,

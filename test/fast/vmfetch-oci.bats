@@ -109,6 +109,23 @@ platform()
 	no_litter
 }
 
+@test "oci://: a containerdisk: the disk in the layer's tar" {
+	mkdir disk
+	mv box.qcow2 disk/fedora.qcow2
+	tar -czf layer --owner=107 --group=107 disk
+	sum=$(sha256sum layer | cut -d' ' -f1)
+	put lab/fedora 40 layer
+	status_is 0 get "oci://$tls/lab/fedora:40"
+	got_it
+	[ "$(jq -r .image.alias <<<"$output")" = fedora-40 ]
+	qemu-img compare -f qcow2 -F raw disk/fedora.qcow2 \
+	    "$VMPIPE_ROOT/images/$sum/$sum.raw"
+	tar -cf layer /dev/null 2>/dev/null
+	put lab/fedora 41 layer
+	status_is 65 get "oci://$tls/lab/fedora:41"
+	no_litter
+}
+
 @test "oci://: user and password, from podman's and docker's files and ours" {
 	: >cloud/private
 	put lab/debian 12 box.qcow2
