@@ -3,9 +3,9 @@
  *
  * A line that begins with a space or a tab, and empty ones before it, go on
  * with the value before, joined by newlines; lines that begin with # or ; and
- * empty ones are passed over; line ends may be CRLF.  Nothing is quoted, nothing is expanded.  The
- * text is taken apart in place, so what an entry points to lives as long as
- * the text.
+ * empty ones are passed over; line ends may be CRLF.  Nothing is quoted, and
+ * nothing is expanded.  The text is taken apart in place, so what an entry
+ * points to lives as long as the text.
  */
 #ifndef VM_BASE_INI_H
 #define VM_BASE_INI_H

@@ -238,7 +238,7 @@ vm_catalog_read(struct vm_catalog_source *catalog, const char *where,
 		origin = &source;
 	if (vm_document_read_long(origin, catalog->options, where,
 		VM_CATALOG_MAX, text, err) == -1)
-		return strstr(err->message, shown) == NULL ?
+		return err != NULL && strstr(err->message, shown) == NULL ?
 		    vm_error_wrap(err, "%s", shown) :
 		    -1;
 	if (catalog->keyring != NULL)

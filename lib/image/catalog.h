@@ -2,8 +2,8 @@
  * catalog.h - lists of images by name, and finding one in them.
  *
  * Two formats are read, told apart by what is in them: the index of
- * virt-builder(1) (catalog_index.h) and simplestreams (catalog_streams.h).  Each
- * entry that is for this machine's architecture and has the name is a
+ * virt-builder(1) (catalog_index.h) and simplestreams (catalog_streams.h).
+ * Each entry that is for this machine's architecture and has the name is a
  * candidate; the newest is taken.  Names are compared in lower case, with
  * hyphens for slashes, colons and blanks, so that "ubuntu/24.04" is
  * "ubuntu-24.04", which can also be an alias.

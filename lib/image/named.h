@@ -22,8 +22,8 @@ struct vm_named {
 };
 
 /*
- * Is the text such a name with a slash in it, "ubuntu/24.04", and no path?  Then
- * out[64] gets it as an alias, "ubuntu-24.04".
+ * Is the text such a name with a slash in it, "ubuntu/24.04", and no path?
+ * Then out[64] gets it as an alias, "ubuntu-24.04".
  */
 bool vm_named_fold(const char *text, size_t catalog_count, char *out);
 

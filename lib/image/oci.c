@@ -21,7 +21,7 @@
 static int
 hint_login(const struct vm_oci *oci, struct vm_error *err)
 {
-	return strcmp(err->code, "forbidden") == 0 ?
+	return err != NULL && strcmp(err->code, "forbidden") == 0 ?
 	    vm_error_hint(err, "podman login %s", oci->ref.name) :
 	    -1;
 }

@@ -3,8 +3,8 @@
  *
  * A JSON file {"name","source","current":4,"generations":{"1":{"id",
  * "fetched","source"},...},"trust"?,"catalog"?}.  name@N is a generation, the
- * bare name the current one.  Moving back to an older generation is the rollback; the next
- * new generation gets a number never used before.
+ * bare name the current one.  Moving back to an older generation is the
+ * rollback; the next new generation gets a number never used before.
  */
 #ifndef VM_STORE_ALIAS_H
 #define VM_STORE_ALIAS_H

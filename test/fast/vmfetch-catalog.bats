@@ -200,6 +200,23 @@ streams()
 	id_is "$new"
 }
 
+@test "a lock file keeps what a name in a catalogue meant" {
+	index
+	status_is 0 vmfetch --lock images.lock --catalog web/index debian-12
+	rm -r "$VMPIPE_ROOT" web/index
+	status_is 0 vmfetch --lock images.lock --locked debian-12
+	id_is "$sum"
+	status_is 0 vmfetch -n --catalog web/index debian-12
+}
+
+@test "a dry run says what a name would be, and touches nothing" {
+	index
+	status_is 0 vmfetch -n --catalog web/index debian-12
+	[ "$(jq -r .state <<<"$output")" = absent ]
+	alias_is debian-12
+	[ ! -e "$VMPIPE_ROOT" ]
+}
+
 @test "a catalogue that cannot be reached: what is here will do, or must not" {
 	index
 	serve_tls IP:127.0.0.1
