@@ -114,7 +114,7 @@ check_l2(struct qcow2 *q, uint64_t entry, unsigned char *table,
 	    vm_proc_check_stop(err) == -1)
 		return -1;
 	for (uint64_t at = 0; at < q->h.cluster; at += 8)
-		if (check_l2_entry(q, vm_qcow2_get64(table + at), err) == -1)
+		if (check_l2_entry(q, vm_be64(table, at), err) == -1)
 			return -1;
 	return 0;
 }
@@ -146,7 +146,7 @@ check_table(struct qcow2 *q, uint64_t offset, uint64_t len, bool is_l1,
 		    -1)
 			return -1;
 		for (uint64_t i = 0; i < part; i += 8) {
-			uint64_t entry = vm_qcow2_get64(piece + i);
+			uint64_t entry = vm_be64(piece, i);
 
 			if ((is_l1 ? check_l2(q, entry, l2, err) :
 				     check_refblock(q, entry, err)) == -1)

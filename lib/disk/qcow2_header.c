@@ -1,10 +1,9 @@
 #include "lib/disk/qcow2_header.h"
 
-#include <endian.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "lib/base/fd.h"
+#include "lib/disk/layout.h"
 
 #define HEADER_V2 72
 #define HEADER_V3 104
@@ -28,30 +27,6 @@ struct file {
 	int fd;
 	uint64_t size;
 };
-
-static uint32_t
-get32(const unsigned char *data, size_t at)
-{
-	uint32_t value;
-
-	memcpy(&value, data + at, sizeof(value));
-	return be32toh(value);
-}
-
-uint64_t
-vm_qcow2_get64(const void *data)
-{
-	uint64_t value;
-
-	memcpy(&value, data, sizeof(value));
-	return be64toh(value);
-}
-
-static uint64_t
-get64(const unsigned char *data, size_t at)
-{
-	return vm_qcow2_get64(data + at);
-}
 
 void
 vm_qcow2_packed(const struct vm_qcow2_header *q, uint64_t entry,
@@ -104,17 +79,17 @@ static int
 parse_v3(struct vm_qcow2_header *q, const unsigned char *h,
     struct vm_error *err)
 {
-	if (check_incompatible(get64(h, 72), err) == -1)
+	if (check_incompatible(vm_be64(h, 72), err) == -1)
 		return -1;
-	if (get32(h, 96) > 6)
+	if (vm_be32(h, 96) > 6)
 		return vm_error_set(err, VM_E_DATA, "bad_table",
-		    "qcow2: refcount order %u is above 6", get32(h, 96));
-	q->header_bytes = get32(h, 100);
+		    "qcow2: refcount order %u is above 6", vm_be32(h, 96));
+	q->header_bytes = vm_be32(h, 100);
 	if (q->header_bytes < HEADER_V3 || q->header_bytes % 8 != 0 ||
 	    q->header_bytes > q->cluster)
 		return vm_error_set(err, VM_E_DATA, "bad_table",
 		    "qcow2: a header of %u bytes", q->header_bytes);
-	if (!(get64(h, 72) & INCOMPAT_COMPRESSION))
+	if (!(vm_be64(h, 72) & INCOMPAT_COMPRESSION))
 		return 0;
 	q->zstd = h[104] == 1;
 	if (q->header_bytes < HEADER_COMPRESSION || h[104] > 1)
@@ -127,13 +102,13 @@ parse_v3(struct vm_qcow2_header *q, const unsigned char *h,
 static int
 check_strangers(const unsigned char *h, struct vm_error *err)
 {
-	if (get64(h, 8) != 0 || get32(h, 16) != 0)
+	if (vm_be64(h, 8) != 0 || vm_be32(h, 16) != 0)
 		return vm_error_set(err, VM_E_DATA, "backing_file",
 		    "qcow2: it needs a backing file, which is never opened");
-	if (get32(h, 32) != 0)
+	if (vm_be32(h, 32) != 0)
 		return vm_error_set(err, VM_E_DATA, "encrypted",
 		    "qcow2: encrypted");
-	if (get32(h, 60) != 0 || get64(h, 64) != 0)
+	if (vm_be32(h, 60) != 0 || vm_be64(h, 64) != 0)
 		return vm_error_set(err, VM_E_DATA, "snapshots",
 		    "qcow2: it holds internal snapshots");
 	return 0;
@@ -182,20 +157,20 @@ parse_header(const struct file *file, struct vm_qcow2_header *q,
 
 	if (read_at(file, h, want, 0, err) == -1)
 		return -1;
-	q->version = get32(h, 4);
-	if (get32(h, 0) != 0x514649fbu || q->version < 2 || q->version > 3)
+	q->version = vm_be32(h, 4);
+	if (vm_be32(h, 0) != 0x514649fbu || q->version < 2 || q->version > 3)
 		return vm_error_set(err, VM_E_DATA, "format",
 		    "qcow version %u is not accepted", q->version);
-	q->cluster_bits = get32(h, 20);
+	q->cluster_bits = vm_be32(h, 20);
 	if (q->cluster_bits < 9 || q->cluster_bits > 21)
 		return vm_error_set(err, VM_E_DATA, "bad_table",
 		    "qcow2: cluster_bits is %u", q->cluster_bits);
 	q->cluster = (uint64_t)1 << q->cluster_bits;
-	q->virtual_size = get64(h, 24);
-	q->l1_entries = get32(h, 36);
-	q->l1_offset = get64(h, 40);
-	q->reftable_offset = get64(h, 48);
-	q->reftable_bytes = (uint64_t)get32(h, 56) << q->cluster_bits;
+	q->virtual_size = vm_be64(h, 24);
+	q->l1_entries = vm_be32(h, 36);
+	q->l1_offset = vm_be64(h, 40);
+	q->reftable_offset = vm_be64(h, 48);
+	q->reftable_bytes = (uint64_t)vm_be32(h, 56) << q->cluster_bits;
 	q->header_bytes = HEADER_V2;
 	if (check_strangers(h, err) == -1 ||
 	    (q->version == 3 && parse_v3(q, h, err) == -1) ||
@@ -238,11 +213,11 @@ check_extensions(const struct file *file, const struct vm_qcow2_header *q,
 
 		if (read_at(file, e, sizeof(e), at, err) == -1)
 			return -1;
-		if (get32(e, 0) == EXT_END)
+		if (vm_be32(e, 0) == EXT_END)
 			return 0;
-		if (check_extension(get32(e, 0), err) == -1)
+		if (check_extension(vm_be32(e, 0), err) == -1)
 			return -1;
-		len = ((uint64_t)get32(e, 4) + 7) & ~(uint64_t)7;
+		len = ((uint64_t)vm_be32(e, 4) + 7) & ~(uint64_t)7;
 		at += sizeof(e);
 		if (len > q->cluster - at)
 			return vm_error_set(err, VM_E_DATA, "bad_table",

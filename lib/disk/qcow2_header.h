@@ -42,9 +42,6 @@ struct vm_qcow2_header {
 int vm_qcow2_header_read(int fd, uint64_t size, uint64_t max_virtual_bytes,
     struct vm_qcow2_header *header, struct vm_error *err) VM_MUST_CHECK;
 
-/* The 64-bit number at `data`. */
-uint64_t vm_qcow2_get64(const void *data);
-
 /*
  * Where compressed data lies: from *begin to before *end, of which the last
  * bytes, less than a sector, may be others'.

@@ -1,5 +1,6 @@
 #include "lib/disk/qcow2_map.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ read_table(int fd, uint64_t offset, uint64_t *entries, size_t count,
 		    "qcow2: the file ends inside a table, at offset %llu",
 		    (unsigned long long)add(offset, got));
 	for (size_t i = 0; i < count; i++)
-		entries[i] = vm_qcow2_get64(&entries[i]);
+		entries[i] = be64toh(entries[i]);
 	return 0;
 }
 
