@@ -17,7 +17,8 @@ struct opts {
 	const char *cert, *key, *auth_file;
 	struct vm_cli_list roles, catalogs, mirrors;
 	const char *refresh; /* "", "must"; NULL: do not */
-	uint64_t max_size, lock_timeout, stall_timeout, limit_rate, auth_fd;
+	uint64_t max_size, lock_timeout, stall_timeout, limit_rate, auth_fd,
+	    parallel;
 	uint64_t lease; /* UINT64_MAX: none */
 	bool offline, all, insecure, locked, no_private, no_part;
 	bool pin, unpin;
@@ -88,6 +89,8 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_DURATION, AT(stall_timeout), 0, 0, NULL },
 	{ 0, "limit-rate", "RATE", "at most so many bytes a second",
 	    VM_CLI_SIZE, AT(limit_rate), 0, 0, NULL },
+	{ 0, "parallel", "N", "have one file over so many connections",
+	    VM_CLI_NUMBER, AT(parallel), 1, 8, NULL },
 	{ 0, "no-part", NULL, "keep nothing of a transfer that breaks off",
 	    VM_CLI_FLAG, AT(no_part), 0, 0, NULL },
 	{ 0 },
@@ -156,6 +159,7 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 			.lock_wait_ms = o->lock_timeout,
 			.stall_ms = o->stall_timeout,
 			.max_rate = o->limit_rate,
+			.parallel = (unsigned)o->parallel,
 			.no_part = o->no_part,
 			.refresh = o->refresh != NULL,
 			.must_refresh = o->refresh != NULL &&

@@ -1,12 +1,12 @@
 #include "lib/adapt/curl_http.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/adapt/curl_access.h"
 #include "lib/adapt/curl_failure.h"
 #include "lib/adapt/curl_range.h"
+#include "lib/adapt/curl_session.h"
 #include "lib/adapt/curl_url.h"
 #include "lib/base/clean.h"
 #include "lib/base/clock.h"
@@ -47,7 +47,8 @@ struct transfer {
 static void
 release(struct transfer *t)
 {
-	curl_easy_cleanup(t->curl);
+	if (t->request->session == NULL)
+		curl_easy_cleanup(t->curl);
 	curl_url_cleanup(t->url);
 	curl_slist_free_all(t->headers);
 	curl_free(t->text);
@@ -284,12 +285,8 @@ set_headers(struct transfer *t, struct vm_error *err)
 	if (add_header(t, "Accept", t->request->accept, err) == -1)
 		return -1;
 	if (is_part(t)) {
-		snprintf(range, sizeof(range), "bytes=%llu-",
-		    (unsigned long long)t->received);
-		if (t->request->end > 0)
-			snprintf(range + strlen(range),
-			    sizeof(range) - strlen(range), "%llu",
-			    (unsigned long long)t->request->end - 1);
+		vm_range_format(t->received, t->request->end, range,
+		    sizeof(range));
 		if (add_header(t, "Range", range, err) == -1)
 			return -1;
 		if (strncmp(t->reply.etag, "W/", 2) == 0)
@@ -351,8 +348,10 @@ fail_curl(const struct transfer *t, CURLcode code, struct vm_error *err)
 static bool
 is_complete(const struct transfer *t)
 {
-	uint64_t end = t->request->end > 0 ? t->request->end : t->reply.length;
+	uint64_t end = t->request->end > 0 ? t->request->end : VM_HTTP_UNKNOWN;
 
+	if (t->reply.length < end)
+		end = t->reply.length;
 	return end == VM_HTTP_UNKNOWN || t->received >= end;
 }
 
@@ -458,28 +457,22 @@ transfer(struct transfer *t, struct vm_error *err)
 	return -1;
 }
 
-static void
-start_curl(void)
-{
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 int
 vm_http_get(const struct vm_http_request *request,
     const struct vm_http_sink *sink, struct vm_http_reply *reply,
     struct vm_error *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct transfer t = { .request = request, .sink = sink };
 	int result = -1;
 
-	pthread_once(&once, start_curl);
 	t.received = request->offset;
 	t.reply.length = request->length ?: VM_HTTP_UNKNOWN;
 	if (request->if_range != NULL)
 		snprintf(t.reply.etag, sizeof(t.reply.etag), "%s",
 		    request->if_range);
-	t.curl = curl_easy_init();
+	t.curl = request->session != NULL ?
+	    vm_session_handle(request->session) :
+	    vm_session_start();
 	if (t.curl == NULL)
 		vm_error_nomem(err);
 	else if ((t.url = vm_url_parse(request->url, &t.user, &t.password,

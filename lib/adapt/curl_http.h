@@ -37,9 +37,13 @@ struct vm_http_access {
 	bool no_private;		  /* public addresses only */
 };
 
+/* Connections that are kept from one request to the next, of one thread. */
+struct vm_http_session;
+
 struct vm_http_request {
 	const char *url;		     /* may hold user:password@ */
 	const struct vm_http_access *access; /* NULL: nothing special */
+	struct vm_http_session *session;     /* NULL: a new connection */
 	uint64_t stall_ms;	     /* give up when nothing comes; 0: 30 s */
 	const char *etag, *modified; /* what we have; then 304 is possible */
 	uint64_t min_rate;    /* less is a stall; 0: 512 bytes a second */
@@ -70,6 +74,10 @@ struct vm_http_sink {
 	    struct vm_error *err);
 	void *context;
 };
+
+/* NULL: no memory. */
+struct vm_http_session *vm_http_session_new(void);
+void vm_http_session_clean(struct vm_http_session **session);
 
 /*
  * Do it; with offset or end only that part, from a server that knows ranges

@@ -1,5 +1,6 @@
 #include "lib/adapt/curl_range.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,4 +24,14 @@ vm_range_parse(const char *text, uint64_t *first, uint64_t *last,
 		text = end + 1;
 	}
 	return true;
+}
+
+void
+vm_range_format(uint64_t first, uint64_t end, char *out, size_t size)
+{
+	if (end == 0)
+		snprintf(out, size, "bytes=%llu-", (unsigned long long)first);
+	else
+		snprintf(out, size, "bytes=%llu-%llu",
+		    (unsigned long long)first, (unsigned long long)end - 1);
 }

@@ -2,14 +2,12 @@
 
 #include <stdlib.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
-#include "lib/image/origin.h"
+#include "lib/image/ranges.h"
 
 #define BLOCK ((size_t)256 << 10) /* divides VM_PART_STEP */
-#define WAIT_MS 100
-#define SLOW ((uint64_t)16 << 10) /* bytes a second, while others are left */
+#define USUAL 4			  /* connections, where mirrors are given */
 
 struct run {
 	const struct vm_download *download;
@@ -19,7 +17,10 @@ struct run {
 	uint64_t length;   /* of the file; 0: not known yet */
 	int url;	   /* that is asked (mirror.h) */
 	bool begun, sink_failed;
-	uint64_t started_ms, received; /* since then, bytes */
+	unsigned connections;	    /* that the rest is worth */
+	bool divided;		    /* all is known that ranges.h needs */
+	struct vm_http_reply reply; /* the first one */
+	struct vm_rate rate;
 };
 
 static bool
@@ -71,6 +72,20 @@ feed_prefix(const struct run *run, struct vm_error *err)
 
 /* --- from the server ----------------------------------------------------- */
 
+/* Is the rest worth several connections, and safe to have by them? */
+static bool
+is_divisible(const struct run *run)
+{
+	const struct vm_http_reply *reply = &run->reply;
+	enum vm_source_kind kind = run->download->source->kind;
+
+	return run->connections > 1 &&
+	    (kind == VM_SOURCE_HTTP || kind == VM_SOURCE_S3) &&
+	    !reply->not_modified && reply->length != VM_HTTP_UNKNOWN &&
+	    reply->length - run->position >= 2 * VM_RANGES_PIECE &&
+	    (is_pinned(run->download) || reply->etag[0] == '"');
+}
+
 static int
 on_begin(void *context, const struct vm_http_reply *reply, struct vm_error *err)
 {
@@ -89,25 +104,27 @@ on_begin(void *context, const struct vm_http_reply *reply, struct vm_error *err)
 		kept.etag[0] = '\0'; /* each has its own: the digest tells */
 	if (d->part != NULL && !reply->not_modified)
 		vm_part_begin(d->part, &kept, is_pinned(d), d->free_bytes);
+	run->reply = *reply;
+	run->divided = is_divisible(run);
+	if (run->divided)
+		return vm_error_set(err, VM_E_UNAVAILABLE, "divided",
+		    "asked for in parts");
 	return 0;
 }
 
-/*
- * Wait until so much may have come.  (libcurl's own limit lets 25 MB through
- * before it looks at the clock.)
- */
-static void
-keep_rate(struct run *run, size_t len)
+/* The next bytes of it. */
+static int
+deliver(void *context, const void *data, size_t len, struct vm_error *err)
 {
-	uint64_t rate = run->download->max_rate, due, passed;
+	struct run *run = context;
 
-	if (rate == 0)
-		return;
-	run->received += len;
-	due = run->received / rate * 1000 + run->received % rate * 1000 / rate;
-	while ((passed = vm_clock_ms() - run->started_ms) < due &&
-	    vm_proc_stopped() == 0 && !atomic_load(run->download->stop))
-		vm_clock_wait(due - passed < WAIT_MS ? due - passed : WAIT_MS);
+	if (run->download->part != NULL &&
+	    vm_part_write(run->download->part, data, len, err) == -1)
+		return fail_sink(run);
+	run->position += len;
+	if (run->sink->data(run->sink->context, data, len, err) == -1)
+		return fail_sink(run);
+	return 0;
 }
 
 static int
@@ -115,28 +132,12 @@ on_data(void *context, const void *data, size_t len, struct vm_error *err)
 {
 	struct run *run = context;
 
-	keep_rate(run, len);
-	if (run->download->part != NULL &&
-	    vm_part_write(run->download->part, data, len, err) == -1)
-		return fail_sink(run);
-	run->position += len;
+	vm_rate_keep(&run->rate, len, run->download->stop);
 	run->download->mirrors->given |= (uint32_t)1 << run->url;
-	if (run->sink->data(run->sink->context, data, len, err) == -1)
-		return fail_sink(run);
-	return 0;
+	return deliver(run, data, len, err);
 }
 
 /* --- from one after the other -------------------------------------------- */
-
-/* Credentials are for the source's own server: mirrors get none. */
-static struct vm_http_access
-open_access(const struct vm_http_access *access)
-{
-	if (access == NULL)
-		return (struct vm_http_access){ 0 };
-	return (struct vm_http_access){ .ca_file = access->ca_file,
-		.no_private = access->no_private };
-}
 
 /* Ask run->url for what is missing; `last`: there is no other one left. */
 static int
@@ -146,12 +147,10 @@ ask(struct run *run, bool last, struct vm_http_reply *reply,
 	const struct vm_download *d = run->download;
 	const struct vm_http_sink own = { on_begin, on_data, run };
 	const bool several = d->source->mirror_count > 0;
-	const struct vm_http_access open = open_access(d->access);
 	const struct vm_http_request request = {
-		.url = vm_mirrors_location(d->mirrors, run->url),
-		.access = run->url == 0 ? d->access : &open,
+		.access = d->access,
 		.stall_ms = d->stall_ms,
-		.min_rate = last || d->max_rate != 0 ? 0 : SLOW,
+		.min_rate = last || d->max_rate != 0 ? 0 : VM_DOWNLOAD_SLOW,
 		.tries = last ? 0 : 2,
 		.etag = d->etag,
 		.modified = d->modified,
@@ -164,9 +163,7 @@ ask(struct run *run, bool last, struct vm_http_reply *reply,
 		.stop = d->stop,
 	};
 
-	return run->url == 0 ?
-	    vm_origin_get(d->source, &request, &own, reply, err) :
-	    vm_http_get(&request, &own, reply, err);
+	return vm_mirrors_get(d->mirrors, run->url, &request, &own, reply, err);
 }
 
 /* May another one do better? */
@@ -191,7 +188,7 @@ ask_all(struct run *run, struct vm_http_reply *reply, struct vm_error *err)
 		next = vm_mirrors_next(mirrors, run->url);
 		if (ask(run, next == -1, reply, &failure) == 0)
 			return 0;
-		if (next == -1 || !is_of_server(run, &failure))
+		if (next == -1 || run->divided || !is_of_server(run, &failure))
 			break;
 		vm_log(VM_LOG_WARN, "%s; going on with %s", failure.message,
 		    vm_mirrors_shown(mirrors, next));
@@ -204,19 +201,83 @@ ask_all(struct run *run, struct vm_http_reply *reply, struct vm_error *err)
 	return -1;
 }
 
+/* Over several connections: false when that did not bring a byte. */
+static bool
+ask_divided(struct run *run, int *result, struct vm_error *err)
+{
+	const struct vm_download *d = run->download;
+	const bool one = d->source->mirror_count == 0;
+	const uint64_t from = run->position;
+	const struct vm_ranges ranges = {
+		.download = d,
+		.from = from,
+		.length = run->length,
+		.if_range = one && run->reply.etag[0] == '"' ? run->reply.etag :
+							       NULL,
+		.connections = run->connections,
+		.rate = &run->rate,
+		.deliver = deliver,
+		.context = run,
+	};
+
+	vm_log(VM_LOG_INFO, "%s: over %u connections", d->source->shown,
+	    run->connections);
+	*result = vm_ranges_run(&ranges, err);
+	return *result == 0 || run->position > from ||
+	    !is_of_server(run, err) || atomic_load(d->stop);
+}
+
+/* The first reply says how the rest is asked for. */
+static int
+ask_rest(struct run *run, struct vm_http_reply *reply, struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+	int result = ask_all(run, reply, &failure);
+
+	if (result == -1 && run->divided) {
+		vm_error_clear(&failure);
+		if (ask_divided(run, &result, &failure)) {
+			*reply = run->reply;
+		} else {
+			vm_log(VM_LOG_INFO, "%s; asking for it as a whole",
+			    failure.message);
+			vm_error_clear(&failure);
+			run->divided = false;
+			result = ask_all(run, reply, &failure);
+		}
+	}
+	if (result == -1 && err != NULL)
+		*err = failure;
+	return result;
+}
+
+/* As asked for; else one to each of them, but not too many. */
+static unsigned
+count_connections(const struct vm_download *d)
+{
+	unsigned urls = vm_mirrors_count(d->mirrors);
+
+	if (d->parallel != 0)
+		return d->parallel;
+	return urls < USUAL ? urls : USUAL;
+}
+
 int
 vm_download_run(const struct vm_download *d, const struct vm_http_sink *sink,
     struct vm_http_reply *reply, struct vm_error *err)
 {
 	struct run run = {
-		.download = d, .sink = sink, .started_ms = vm_clock_ms()
+		.download = d,
+		.sink = sink,
+		.connections = count_connections(d),
 	};
 
+	vm_rate_start(&run.rate, d->max_rate);
 	if (d->part != NULL && vm_part_prefix(d->part) > 0) {
 		run.position = run.prefix = vm_part_prefix(d->part);
 		run.length = vm_part_length(d->part);
 		if (feed_prefix(&run, err) == -1)
 			return -1;
 	}
-	return ask_all(&run, reply, err);
+	return ask_rest(&run, reply, err);
 }

@@ -2,7 +2,9 @@
  * download.h - a source's bytes over the network, in order and once.
  *
  * What is kept of it from an earlier try (part.h) comes first, then the rest
- * from the server, or its mirrors; what comes is kept on the way.
+ * from the server, or its mirrors; what comes is kept on the way.  The rest
+ * comes over several connections at once (ranges.h) where that is wanted and
+ * worth it, and a digest or a strong ETag says that it all belongs together.
  */
 #ifndef VM_IMAGE_DOWNLOAD_H
 #define VM_IMAGE_DOWNLOAD_H
@@ -10,11 +12,15 @@
 #include "lib/image/mirror.h"
 #include "lib/image/part.h"
 
+/* Bytes a second; less is given up while there are others to ask. */
+#define VM_DOWNLOAD_SLOW ((uint64_t)16 << 10)
+
 struct vm_download {
 	const struct vm_source *source;
 	struct vm_mirrors *mirrors;	     /* of it */
 	const struct vm_http_access *access; /* the source's; or NULL */
 	uint64_t stall_ms, max_rate, free_bytes;
+	unsigned parallel;	     /* connections; 0: as mirrors are there */
 	const char *etag, *modified; /* of what we have, or NULL */
 	struct vm_part *part;	     /* or NULL */
 	const atomic_bool *stop;

@@ -29,6 +29,7 @@ struct vm_fetch_options {
 	uint64_t lock_wait_ms; /* for another's download */
 	uint64_t stall_ms;     /* 0: 30 s */
 	uint64_t max_rate;     /* of the transfer, bytes a second; 0: any */
+	unsigned parallel;     /* connections for one file; 0: as usual */
 	bool no_part;	       /* keep nothing of one that breaks off */
 	bool refresh;	       /* ask the origin again */
 	bool must_refresh;     /* and no answer is a failure */

@@ -1,6 +1,7 @@
 #include "lib/image/mirror.h"
 
 #include "lib/base/log.h"
+#include "lib/image/origin.h"
 
 static bool
 is_one(uint32_t set)
@@ -38,6 +39,35 @@ const char *
 vm_mirrors_shown(const struct vm_mirrors *m, int url)
 {
 	return url == 0 ? m->source->shown : m->source->mirrors[url - 1].shown;
+}
+
+unsigned
+vm_mirrors_count(const struct vm_mirrors *m)
+{
+	unsigned count = 0;
+
+	for (int url = -1; (url = vm_mirrors_next(m, url)) != -1;)
+		count++;
+	return count;
+}
+
+int
+vm_mirrors_get(const struct vm_mirrors *m, int url,
+    const struct vm_http_request *request, const struct vm_http_sink *sink,
+    struct vm_http_reply *reply, struct vm_error *err)
+{
+	struct vm_http_request own = *request;
+	struct vm_http_access open = { 0 };
+
+	own.url = vm_mirrors_location(m, url);
+	if (url == 0)
+		return vm_origin_get(m->source, &own, sink, reply, err);
+	if (own.access != NULL) {
+		open.ca_file = own.access->ca_file;
+		open.no_private = own.access->no_private;
+	}
+	own.access = &open;
+	return vm_http_get(&own, sink, reply, err);
 }
 
 static void

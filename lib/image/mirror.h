@@ -11,6 +11,7 @@
 #ifndef VM_IMAGE_MIRROR_H
 #define VM_IMAGE_MIRROR_H
 
+#include "lib/adapt/curl_http.h"
 #include "lib/image/source.h"
 
 /* Bit 0 is the source's own URL, bit i + 1 its mirror i. */
@@ -27,6 +28,17 @@ int vm_mirrors_next(const struct vm_mirrors *mirrors, int after);
 
 const char *vm_mirrors_location(const struct vm_mirrors *mirrors, int url);
 const char *vm_mirrors_shown(const struct vm_mirrors *mirrors, int url);
+
+/* How many may be asked. */
+unsigned vm_mirrors_count(const struct vm_mirrors *mirrors);
+
+/*
+ * Ask one: as vm_origin_get() and vm_http_get() with its URL in the request.
+ * The request's credentials are for the source's own server: mirrors get none.
+ */
+int vm_mirrors_get(const struct vm_mirrors *mirrors, int url,
+    const struct vm_http_request *request, const struct vm_http_sink *sink,
+    struct vm_http_reply *reply, struct vm_error *err) VM_MUST_CHECK;
 
 /*
  * What they gave in this try has another digest: a warning names who it was, if

@@ -165,6 +165,7 @@ read_http(struct vm_stream *s, struct vm_error *err)
 		.access = options->access,
 		.stall_ms = options->stall_ms,
 		.max_rate = options->max_rate,
+		.parallel = options->parallel,
 		.free_bytes = options->free_bytes,
 		.etag = options->etag,
 		.modified = options->modified,

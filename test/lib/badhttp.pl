@@ -8,7 +8,8 @@
 #
 #   drop=N       each answer ends after N bytes of the body
 #   stall=N      ... and the connection then stays open, silent
-#   once         these two only happen to the first request
+#   rate=N       the body comes at N bytes a second
+#   once         these three only happen to the first request
 #   noetag weak  no ETag, a weak one (else a strong one)
 #   norange      Range is ignored
 #   lie total    a 206 begins one byte late, or gives another length
@@ -69,7 +70,7 @@ sub answer {
 	my ($modes, $name) = $path =~ m{^/([^/]*)/(.*)} or return 0;
 	/^([^=]+)(?:=(.*))?$/ and $mode{$1} = $2 // 1 for split /,/, $modes;
 	my $before = count_request($path, \%header);
-	delete @mode{qw(drop stall)} if $mode{once} && $before;
+	delete @mode{qw(drop stall rate)} if $mode{once} && $before;
 
 	if ($mode{garbage}) { print $client "BLAH\r\n\r\n" x 10; return 0 }
 	my $status = $mode{status} // 200;
@@ -100,6 +101,21 @@ sub send_endless {
 	send_head($client, $status, @lines, 'Connection: close');
 	1 while print $client 'sorry ' x 4096;
 	return 0;
+}
+
+sub send_body {
+	my ($client, $body, $rate) = @_;
+	if ($rate) {
+		my $step = int($rate / 10) || 1;
+		for (my $at = 0; $at < length $body; $at += $step) {
+			print $client substr $body, $at, $step or return;
+			$client->flush;
+			select undef, undef, undef, 0.1;
+		}
+		return;
+	}
+	print $client $body;
+	$client->flush;
 }
 
 sub send_file {
@@ -135,8 +151,8 @@ sub send_file {
 	    'Content-Length: ' . length $body;
 	send_head($client, $status, @more);
 	my $part = $mode->{drop} // $mode->{stall};
-	print $client defined $part ? substr($body, 0, $part) : $body;
-	$client->flush;
+	$body = substr $body, 0, $part if defined $part;
+	send_body($client, $body, $mode->{rate});
 	if (defined $mode->{stall}) { 1 while defined <$client> }
 	return !defined $part && !$mode->{nolength};
 }
