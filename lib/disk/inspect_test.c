@@ -46,7 +46,13 @@ static const struct {
 	    MIB, 4096 },
 	{ "mkdisk.pl vmdk gt0=33 copy_gt0=33 size=21000", VM_DISK_VMDK, MIB,
 	    4096 },
+	{ "mkdisk.pl vmdk 'text=s/RW 2048/RW  2041/'", VM_DISK_VMDK, MIB,
+	    4096 },
+	{ "mkdisk.pl vmdk text_len=1", VM_DISK_VMDK, MIB, 4096 },
 	{ "mkdisk.pl stream", VM_DISK_VMDK, MIB, 4096 },
+	{ "mkdisk.pl stream 'text=s/RW 2048/%0aencoding=\"UTF-8\"%0a"
+	  "isNativeSnapshot=\"no\"%0aRDONLY 2048/'",
+	    VM_DISK_VMDK, MIB, 4096 },
 	{ "mkdisk.pl stream gd0=0", VM_DISK_VMDK, MIB, 0 },
 	{ "mkdisk.pl stream directory=32 size=16900", VM_DISK_VMDK, MIB, 4096 },
 	{ "mkdisk.pl vhd", VM_DISK_VHD, 256 << 10, 65536 },
