@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/store/publish.h"
@@ -153,9 +154,9 @@ add_remarks(const struct vm_json *facts, const char *alias, struct vm_buf *text,
 	    blank == 1 ? "" : "s", blank == 1 ? "is" : "are");
 }
 
-int
-vm_ovf_manifest_format(const struct vm_json *facts, const char *alias,
-    struct vm_buf *text, struct vm_error *err)
+static int
+format(const struct vm_json *facts, const char *alias, struct vm_buf *text,
+    struct vm_error *err)
 {
 	char service[NAME_MAX_LEN + 1], source[SHOWN];
 
@@ -208,8 +209,7 @@ vm_ovf_manifest_write(struct vm_store *store, const char *path,
 	struct vm_error failure = { 0 };
 	VM_CLEAN_FD int dir_fd = -1;
 
-	if (directory == NULL ||
-	    vm_ovf_manifest_format(facts, alias, &text, err) == -1)
+	if (directory == NULL || format(facts, alias, &text, err) == -1)
 		return -1;
 	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd == -1)

@@ -9,7 +9,6 @@
 #define VM_IMAGE_OVF_MANIFEST_H
 
 #include "lib/adapt/json.h"
-#include "lib/base/buf.h"
 #include "lib/image/ovf.h"
 #include "lib/store/store.h"
 
@@ -18,17 +17,11 @@ struct vm_json *vm_ovf_manifest_describe(const struct vm_ovf *ovf,
     struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * The manifest of one role on the alias's image, whose image.json is facts.
- * The first card is on the user network, as are those on the same network in
- * the OVF; others become private networks of the same name.  VM_E_DATA
- * "no_ovf" when the image did not come with one.
- */
-int vm_ovf_manifest_format(const struct vm_json *facts, const char *alias,
-    struct vm_buf *text, struct vm_error *err) VM_MUST_CHECK;
-
-/*
- * Write it to path, durably; a file that says the same is left alone, any
- * other is VM_E_EXISTS "exists".
+ * Write the manifest of one role, on the alias's image whose image.json is
+ * facts, to path, durably.  The first card is on the user network, as are those
+ * on the same network in the OVF; others become private networks of the same
+ * name.  A file that says the same is left alone, any other is VM_E_EXISTS
+ * "exists"; VM_E_DATA "no_ovf" when the image did not come with one.
  */
 int vm_ovf_manifest_write(struct vm_store *store, const char *path,
     const struct vm_json *facts, const char *alias, struct vm_error *err)
