@@ -375,6 +375,21 @@ made()
 	no_litter
 }
 
+@test "a VHD in a VHD, a grain that is no deflate stream" {
+	mkdisk=$top/test/lib/mkdisk.pl
+	"$mkdisk" fixed >twice.vhd
+	"$mkdisk" fixed current=0x3fe00 | tail -c 512 |
+	    dd of=twice.vhd bs=512 seek=511 conv=notrunc status=none
+	status_is 65 vmfetch ./twice.vhd
+	[ "$(field error.code)" = ambiguous ]
+	"$mkdisk" stream at=13844:ffffffffffff >grain.vmdk
+	status_is 65 vmfetch ./grain.vmdk
+	[ "$(field error.code)" = bad_data ]
+	err_has "error while reading at byte 0"
+	no_litter
+	[ -z "$(ls "$VMPIPE_ROOT/images")" ]
+}
+
 @test "bombs: out of proportion, too large, twice compressed" {
 	head -c 2000M /dev/zero | zstd -q >zeros.raw.zst
 	status_is 65 vmfetch ./zeros.raw.zst
