@@ -138,11 +138,12 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 	char *origin VM_CLEAN_FREE = NULL;
 	struct vm_error failure = { 0 };
 	struct vm_alias alias;
-	bool exact = strchr(source->location, '@') != NULL, ask;
+	bool exact, ask; /* exact: NAME@N or an id, which never change */
 
 	if (vm_alias_resolve(store, source->location, &alias, err) == -1)
 		return -1;
 	origin = find_origin(store, &alias);
+	exact = strcmp(alias.name, source->location) != 0;
 	ask = (options->refresh || source->pull == VM_PULL_ALWAYS) && !exact &&
 	    !options->offline;
 	facts = vm_image_load(store, alias.id, &failure);
@@ -151,20 +152,19 @@ vm_generation_use(struct vm_store *store, const struct vm_source *source,
 		    !vm_siblings_are_there(store, facts) :
 		    failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA))
 		ask = true;
-	if (facts != NULL && source->digest[0] == '\0' &&
+	if (facts != NULL && source->digest[0] == '\0' && !exact &&
 	    !vm_trust_is_met(source, origin, options, facts))
 		ask = true;
 	if (ask && can_be_asked(origin))
-		return exact && facts == NULL ?
-		    fetch_again(store, source, options, &alias, origin, fetched,
-			err) :
-		    ask_origin(store, source, options, &alias, origin, fetched,
-			err);
+		return exact ? fetch_again(store, source, options, &alias,
+				   origin, fetched, err) :
+			       ask_origin(store, source, options, &alias,
+				   origin, fetched, err);
 	if (facts != NULL && source->digest[0] == '\0' &&
 	    !vm_trust_is_met(source, origin, options, facts))
 		return vm_error_set(err, VM_E_DENIED, "unverified",
-		    "%s: not verified so, and its origin cannot be asked",
-		    source->shown);
+		    "%s: not verified so, and its origin cannot be asked%s",
+		    source->shown, exact ? " for an older one" : "");
 	if (facts != NULL)
 		return use_stored(store, source, options, &alias, origin, facts,
 		    fetched, err);

@@ -412,6 +412,15 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	# and the alias stays where it was
 	status_is 0 vmfetch box
 	[ "$(field image.id)" = "$new" ]
+	# which of today's is signed says nothing of the old one
+	make_raw
+	signed_key box.img
+	for image in box@1 "${new:0:12}"; do
+		status_is 77 vmfetch --keyring key.pub "$image"
+		code_is unverified
+	done
+	status_is 0 vmfetch --refresh "${new:0:12}"
+	[ "$(field image.id)" = "$new" ]
 }
 
 @test "the same image from another source changes nothing for the first" {
