@@ -64,6 +64,8 @@ join_lines(struct vm_ini *ini, char *value)
 		char *line = take_line(ini);
 		size_t len;
 
+		if (line == NULL) /* goes_on() has seen one */
+			return;
 		while (is_blank(*line))
 			line++;
 		len = strlen(line);

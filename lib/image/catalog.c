@@ -269,12 +269,10 @@ vm_catalog_find(struct vm_catalog_source *catalog,
 {
 	char *where VM_CLEAN_FREE = find_document(catalog, err);
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
-	size_t begin;
 
 	if (where == NULL || vm_catalog_read(catalog, where, &text, err) == -1)
 		return -1;
-	begin = text.data == NULL ? 0 : strspn(text.data, " \t\r\n");
-	if (begin < text.len && text.data[begin] == '{')
+	if (text.data != NULL && text.data[strspn(text.data, " \t\r\n")] == '{')
 		return vm_catalog_streams_find(catalog, where, &text, search,
 		    err);
 	return vm_catalog_index_find(where, &text, search, err);
