@@ -6,6 +6,8 @@
 #include "lib/image/catalog.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER64                                                                \
+	"1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 /* An image called "one", alias "two" of the os "os". */
 static struct vm_catalog_item
@@ -74,6 +76,7 @@ test_newest(void **state)
 {
 	struct vm_catalog_search search VM_CLEAN_SEARCH = { 0 };
 	struct vm_catalog_item foreign = make_item("99", "z");
+	struct vm_catalog_item other = make_item("10", "b");
 	struct vm_error err = { 0 };
 
 	(void)state;
@@ -90,6 +93,10 @@ test_newest(void **state)
 	assert_int_equal(-1, offer(&search, "10", "d", &err));
 	assert_string_equal("ambiguous", err.code);
 	assert_string_equal("https://h/x/b", search.place);
+	other.digest = OTHER64;
+	assert_int_equal(-1,
+	    vm_catalog_offer(&search, &other, "https://h/x/index", &err));
+	assert_string_equal(HEX64, search.digest);
 }
 
 static void
