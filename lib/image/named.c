@@ -232,8 +232,10 @@ become(const struct lookup *l, struct vm_source *source, struct vm_error *err)
 	}
 	made.checksums = VM_TAKE(source->checksums);
 	made.signature = VM_TAKE(source->signature);
-	if (made.digest[0] == '\0') /* else it has done its work */
-		made.keyring = VM_TAKE(source->keyring);
+	/* Else it has done its work: the catalogue was signed. */
+	if (made.digest[0] == '\0' && l->keyring != NULL &&
+	    vm_source_set_trust(&made, NULL, NULL, NULL, l->keyring, err) == -1)
+		return -1;
 	memcpy(made.mirrors, source->mirrors, sizeof(made.mirrors));
 	made.mirror_count = source->mirror_count;
 	source->mirror_count = 0;

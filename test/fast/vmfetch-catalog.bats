@@ -375,3 +375,19 @@ streams()
 	    --catalog "$tls/index" debian-12
 	err_has "$host/box.raw.xz: HTTP 401"
 }
+
+@test "a signed catalogue without a digest vouches for no bytes" {
+	requires gpg gpgv
+	index
+	clearsign good web/index web/signed
+	status_is 0 vmfetch --catalog web/signed --keyring "$KEYS/good.gpg" \
+	    debian-12
+	mv web/box.raw.xz web/new.raw.xz
+	sed -i '/^checksum/d; s/box.raw/new.raw/; s/=9$/=10/' web/index
+	rm web/signed
+	clearsign good web/index web/signed
+	status_is 66 vmfetch --refresh debian-12
+	[ "$(jq -r .error.code <<<"$output")" = no_checksums ]
+	export VMPIPE_CATALOG=$PWD/web/signed
+	VMPIPE_CATALOG_KEYRING=$KEYS/good.gpg status_is 66 vmfetch stable
+}
