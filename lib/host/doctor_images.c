@@ -84,6 +84,30 @@ look(const struct master *m, struct vm_error *err)
 	return dir_fd == -1 ? -1 : compare(dir_fd, m->file, err);
 }
 
+/* A disk that came with others is fetched with them, by their alias. */
+static int
+find_artifact(struct master *m, struct vm_error *err)
+{
+	unsigned disk;
+	const char *whole = m->source == NULL ?
+	    NULL :
+	    vm_alias_artifact(m->source, &disk);
+	const char *dash = m->alias == NULL ? NULL : strrchr(m->alias, '-');
+	char *alias, *source;
+
+	if (whole == NULL || disk == 1 || dash == NULL)
+		return 0;
+	source = vm_buf_printf(err, "%s", whole);
+	alias = vm_buf_printf(err, "%.*s", (int)(dash - m->alias), m->alias);
+	free(m->source);
+	free(m->alias);
+	m->source = source;
+	m->alias = alias;
+	if (source == NULL || alias == NULL)
+		return -1;
+	return vm_alias_resolve(m->store, alias, &m->current, err);
+}
+
 /* The alias that has it among its generations, best one that means it now. */
 static int
 find_alias(struct master *m, struct vm_error *err)
@@ -133,7 +157,14 @@ learn(struct master *m, struct vm_error *err)
 		m->inode = st.st_ino;
 	if (vm_pin_read(dir_fd, &m->pin, NULL) == -1)
 		m->pin.pinned = true;
-	return find_alias(m, err);
+	return find_alias(m, err) == -1 ? -1 : find_artifact(m, err);
+}
+
+/* Is it, or was it fetched with, what the alias stands for now? */
+static bool
+is_current(const struct master *m)
+{
+	return strncmp(m->current.id, m->id, VM_IMAGE_ID - 1) == 0;
 }
 
 /* ---- what stands on it ---- */
@@ -233,8 +264,7 @@ fetch_again(const struct master *m, struct vm_error *err)
 	args[n++] = m->source;
 	if (run_vmfetch(m, args, err) == -1)
 		return -1;
-	return strcmp(m->current.id, m->id) == 0 ? 0 :
-						   run_vmfetch(m, move, err);
+	return is_current(m) ? 0 : run_vmfetch(m, move, err);
 }
 
 static void
@@ -252,8 +282,7 @@ mend(const struct master *m, struct vm_doctor_finding *finding,
 		vm_doctor_say(finding, VM_DOCTOR_LACKING,
 		    "%.200s; it cannot be put under quarantine: %.200s", what,
 		    err.message);
-	else if (!has_source ||
-	    (strcmp(m->current.id, m->id) != 0 && !m->pin.pinned))
+	else if (!has_source || (!is_current(m) && !m->pin.pinned))
 		vm_doctor_say(finding, VM_DOCTOR_LACKING,
 		    "%.400s: under quarantine", what);
 	else if (fetch_again(m, &err) == -1)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/fd.h"
+#include "lib/image/present.h"
 #include "lib/store/image.h"
 #include "lib/store/lock.h"
 #include "lib/store/publish.h"
@@ -336,13 +337,13 @@ check_kind(struct vm_store *store, const struct vm_source *source,
     const struct vm_fetch_options *options, const struct vm_json *entry,
     struct vm_error *err)
 {
-	struct vm_json *facts VM_CLEAN_JSON = NULL;
+	struct vm_error ignored = { 0 };
+	char id[VM_IMAGE_ID + 8];
 
-	if (source->kind != VM_SOURCE_STORE)
-		return 0;
-	facts = store == NULL ? NULL :
-				vm_image_load(store, source->digest, NULL);
-	if (facts != NULL)
+	if (source->kind != VM_SOURCE_STORE ||
+	    (store != NULL &&
+		vm_present_find(store, source->digest_type, source->digest, id,
+		    &ignored) == 1))
 		return 0;
 	vm_error_set(err, VM_E_NO_INPUT, "image_not_found",
 	    "not in the store, and it came from stdin");

@@ -9,8 +9,6 @@
 #include "lib/store/alias.h"
 #include "lib/store/image.h"
 
-#define SOURCE "disk " /* "disk 2 of SOURCE" */
-
 /* The disks, if these facts are of the first one of several; else NULL. */
 static const struct vm_json *
 disks_of_first(const struct vm_json *facts)
@@ -44,7 +42,10 @@ vm_siblings_are_there(struct vm_store *store, const struct vm_json *facts)
 bool
 vm_siblings_is_source(const char *source)
 {
-	return strncmp(source, SOURCE, strlen(SOURCE)) == 0;
+	unsigned disk;
+
+	(void)vm_alias_artifact(source, &disk);
+	return disk > 1;
 }
 
 static int
@@ -84,8 +85,8 @@ vm_siblings_follow(struct vm_store *store, const struct vm_json *facts,
 
 	for (size_t i = 1; i < vm_json_count(disks); i++) {
 		char *name VM_CLEAN_FREE = vm_facts_alias(alias, i + 1, err);
-		char *from VM_CLEAN_FREE = vm_buf_printf(err,
-		    SOURCE "%zu of %s", i + 1, source);
+		char *from VM_CLEAN_FREE = vm_buf_printf(err, "disk %zu of %s",
+		    i + 1, source);
 
 		if (name == NULL || from == NULL ||
 		    follow(store, id_of(disks, i), name, from, err) == -1)

@@ -1,6 +1,8 @@
 #include "lib/store/alias.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -410,4 +412,19 @@ vm_alias_set_catalog(struct vm_store *store, const char *name,
     const struct vm_json *catalog, struct vm_error *err)
 {
 	return set_member(store, name, "catalog", catalog, err);
+}
+
+const char *
+vm_alias_artifact(const char *source, unsigned *disk)
+{
+	char *end = NULL;
+	unsigned long number = 0;
+
+	*disk = 1;
+	if (strncmp(source, "disk ", 5) == 0)
+		number = strtoul(source + 5, &end, 10);
+	if (number < 2 || number > UINT_MAX || strncmp(end, " of ", 4) != 0)
+		return source;
+	*disk = (unsigned)number;
+	return end + 4;
 }

@@ -60,6 +60,13 @@ struct vm_json *vm_alias_trust(struct vm_store *store, const char *first,
 int vm_alias_set_catalog(struct vm_store *store, const char *name,
     const struct vm_json *catalog, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * A further disk of an artifact that has several has an alias of its own, with
+ * the source "disk N of SOURCE": SOURCE and N.  Any other source is itself and
+ * disk 1.
+ */
+const char *vm_alias_artifact(const char *source, unsigned *disk);
+
 /* The alias whose source is this URL or path, or NULL (no error) if none. */
 char *vm_alias_of_source(struct vm_store *store, const char *source,
     struct vm_error *err) VM_MUST_CHECK;

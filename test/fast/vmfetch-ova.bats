@@ -451,3 +451,28 @@ list() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 	rm -rf store
 	refused data_file 'box-disk001.vmdk: VMDK'
 }
+
+@test "a damaged disk of several goes to quarantine and comes back with them" {
+	tar cf disks.tar a.qcow2 b.raw
+	status_is 0 vmfetch -q ./disks.tar
+	second=$VMPIPE_ROOT/images/$(sha disks.tar)-2/$(sha disks.tar)-2.raw
+	chmod u+w "$second"
+	printf 'X' | dd of="$second" bs=1 seek=9000 conv=notrunc status=none
+	chmod 444 "$second"
+	run vmdoctor --images
+	is_disk "$(sha disks.tar)-2" b.raw
+	status_is 0 vmfetch disks-2
+	[ "$(field image.id)" = "$(sha disks.tar)-2" ]
+	status_is 0 vmfetch disks
+	[ "$(field image.id)" = "$(sha disks.tar)-1" ]
+}
+
+@test "stdin and the lock file know artifacts with several disks" {
+	tar cf disks.tar a.qcow2 b.raw
+	status_is 0 vmfetch --lock images.lock -a box --image - <disks.tar
+	[ "$(field image.id)" = "$(sha disks.tar)-1" ]
+	[ "$(jq -r .digest images.lock)" = "sha256:$(sha disks.tar)" ]
+	status_is 0 vmfetch --lock images.lock --locked box
+	[ "$(field image.id)" = "$(sha disks.tar)-1" ]
+	status_is 0 vmfetch --refresh --all
+}

@@ -52,6 +52,28 @@ one_image() { vmls -t image -Ho name 2>/dev/null | grep -qx 'm@1'; }
 	refuse_sweep ENOSPC 74 vmfetch -q -a m "$BATS_FILE_TMPDIR/master.qcow2"
 }
 
+two_disks() { tar cf two.tar --transform='s/.*/1.raw/' -C "${master%/*}" master.raw
+	cp "$master" 2.raw; tar rf two.tar 2.raw; }
+
+two_images()
+{
+	[[ $(vmls -t image -Ho name 2>/dev/null) == $'m-2@1\nm@1' ]]
+}
+
+@test "vmfetch of two disks in a tar file, killed at each call" {
+	prepare() { no_store; }
+	finished() { two_images; }
+	two_disks
+	kill_sweep vmfetch -q -a m ./two.tar
+}
+
+@test "vmfetch of two disks in a tar file, each durable write refused" {
+	prepare() { no_store; }
+	finished() { two_images; }
+	two_disks
+	refuse_sweep ENOSPC 74 vmfetch -q -a m ./two.tar
+}
+
 # --- vmclone -----------------------------------------------------------------
 
 only_master() { rm -rf "$VMPIPE_ROOT"; cp -a "$BATS_FILE_TMPDIR/with-master" "$VMPIPE_ROOT"; }
