@@ -18,7 +18,7 @@
 #include "lib/base/nearest.h"
 #include "lib/image/signature.h"
 
-#define VM_CATALOG_MAX ((size_t)32 << 20)
+#define VM_CATALOG_MAX ((size_t)16 << 20)
 #define VM_CATALOG_NAME 64
 
 /* One image of a catalogue; strings are borrowed, "" where it says nothing. */

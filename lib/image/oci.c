@@ -75,7 +75,8 @@ fetch_token(struct vm_oci *oci, const struct vm_oci_challenge *challenge,
 	char *scope VM_CLEAN_FREE = vm_percent_encode(oci->ref.repository,
 	    false, err);
 	char *url VM_CLEAN_FREE = NULL;
-	struct vm_http_request request = { .access = &oci->access };
+	struct vm_http_access access = oci->access;
+	struct vm_http_request request = { .access = &access };
 	int result;
 
 	if (service == NULL || scope == NULL ||
@@ -87,6 +88,8 @@ fetch_token(struct vm_oci *oci, const struct vm_oci_challenge *challenge,
 	if (url == NULL)
 		return -1;
 	request.url = url;
+	if (!vm_http_is_same_origin(realm, oci->base)) /* it is not for that */
+		access.cert_file = access.key_file = NULL;
 	result = vm_http_read(&request, TOKEN_MAX, &reply, err) == -1 ?
 	    hint_login(oci, err) :
 	    take_token(oci, &reply, err);

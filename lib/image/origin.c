@@ -99,6 +99,27 @@ get_ssh(const struct vm_source *source, const struct vm_http_request *request,
 	return vm_ssh_get(&own, sink, reply, err);
 }
 
+/* What a failure may come from that the server does not say in its status. */
+static int
+hint_s3(const struct vm_source *source, const struct vm_aws *aws,
+    struct vm_error *err)
+{
+	if (err == NULL)
+		return -1;
+	if (strcmp(err->code, "forbidden") == 0 && aws->key_id == NULL)
+		return vm_error_hint(err,
+		    "AWS_PROFILE=NAME vmfetch %s: there are no credentials "
+		    "for S3",
+		    source->shown);
+	if (strcmp(err->code, "redirect") == 0 ||
+	    strcmp(err->code, "http_status") == 0)
+		return vm_error_hint(err,
+		    "AWS_REGION=REGION vmfetch %s: it may be in another "
+		    "region than %s",
+		    source->shown, aws->region);
+	return -1;
+}
+
 static int
 get_s3(const struct vm_source *source, const struct vm_http_request *request,
     const struct vm_http_sink *sink, struct vm_http_reply *reply,
@@ -118,13 +139,7 @@ get_s3(const struct vm_source *source, const struct vm_http_request *request,
 	own.secret_query = true;
 	result = vm_http_get(&own, sink, reply, err);
 	explicit_bzero(url, strlen(url));
-	if (result == -1 && aws.key_id == NULL && err != NULL &&
-	    strcmp(err->code, "forbidden") == 0)
-		return vm_error_hint(err,
-		    "AWS_PROFILE=NAME vmfetch %s: there are no credentials "
-		    "for S3",
-		    source->shown);
-	return result;
+	return result == -1 ? hint_s3(source, &aws, err) : 0;
 }
 
 static int

@@ -109,6 +109,20 @@ platform()
 	no_litter
 }
 
+@test "oci://: a digest of the user's needs no manifest; sha512 does" {
+	put lab/debian 12 box.qcow2
+	long=$(sha512sum box.qcow2 | cut -d' ' -f1)
+	status_is 0 get --checksum "sha256:$sum" "oci://$tls/lab/debian:12"
+	got_it
+	[ "$(asked GET /v2/lab/debian/manifests/)" = 0 ]
+	[ "$(jq -r .trust.by "$VMPIPE_ROOT/images/$sum/image.json")" = digest ]
+	rm -r "$VMPIPE_ROOT"
+	status_is 65 get --checksum "sha512:${long//[a-f]/0}" \
+	    "oci://$tls/lab/debian:12"
+	status_is 0 get --checksum "sha512:$long" "oci://$tls/lab/debian:12"
+	got_it
+}
+
 @test "oci://: a containerdisk: the disk in the layer's tar" {
 	mkdir disk
 	mv box.qcow2 disk/fedora.qcow2

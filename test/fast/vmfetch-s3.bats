@@ -89,6 +89,21 @@ keeps_secrets()
 	no_litter
 }
 
+@test "s3://: a transfer that breaks off; a bucket in another region" {
+	use_keys
+	head -c 3M /dev/urandom >cloud/s3/images/big.img
+	sum=$(sha256sum cloud/s3/images/big.img | cut -d' ' -f1)
+	echo 2000000 >cloud/drop
+	status_is 0 get s3://images/big.img
+	got_it
+	[ "$(asked GET /images/big.img signed)" = 2 ]
+	echo moon-1 >cloud/region
+	status_is 76 get -a two s3://images/debian/box.qcow2
+	err_has 'run: AWS_REGION=REGION vmfetch'
+	keeps_secrets
+	AWS_REGION=moon-1 status_is 0 get -a two s3://images/debian/box.qcow2
+}
+
 @test "s3://: a signature never goes in the clear, nor a file without a digest" {
 	use_keys
 	export AWS_ENDPOINT_URL_S3=http://$plain

@@ -14,6 +14,8 @@
 #   /token                       gives one; with DIR/private to amy:secret only;
 #                                DIR/token is what it answers instead
 #
+# DIR/drop: the first answer with a file ends after so many bytes of it;
+# DIR/region: another one than this is sent away, as S3 does it, to nowhere.
 # DIR/realm is where the registry says that tokens are, else /token by the
 # protocol in DIR/scheme (https); DIR/basic: it wants user and password itself.
 use strict;
@@ -79,6 +81,12 @@ sub send_file {
 	my ($client, $path, $h) = @_;
 	my $data = slurp($path) // return reply($client, '404 Not Found', '');
 	my $etag = 'ETag: "' . sha256_hex($data) . '"';
+	if (defined(my $drop = word('drop'))) {
+		unlink "$dir/drop";
+		print $client join "\r\n", 'HTTP/1.1 200 OK', $etag,
+		    'Content-Length: ' . length $data, '', substr $data, 0, $drop;
+		return;
+	}
 	return reply($client, '200 OK', $data, $etag)
 	    unless ($h->{range} // '') =~ /^bytes=(\d+)-$/;
 	reply($client, '206 Partial Content', substr($data, $1), $etag,
@@ -113,6 +121,9 @@ sub is_signed {
 sub object {
 	my ($client, $path, $query, $h) = @_;
 	my ($bucket) = $path =~ m{^/([^/]+)/};
+	my $region = word('region');
+	return reply($client, '301 Moved Permanently', '<Error/>')
+	    if defined $region && ($query // '') !~ m{%2F$region%2F};
 	return reply($client, '403 Forbidden', '<Error/>')
 	    unless -e "$dir/s3/$bucket/.public" ||
 	    is_signed($path, $query, $h->{host});
