@@ -1,9 +1,12 @@
 #include "lib/disk/inspect.h"
 
+#include <sys/resource.h>
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/clean.h"
 #include "lib/base/fd.h"
@@ -100,6 +103,7 @@ check_hostile(const char *dir, const char *line)
 	struct vm_error err = { 0 };
 	char name[64], code[64], ours[64], what[256], path[128];
 	int fd VM_CLEAN_FD = -1;
+	clock_t began;
 
 	assert_int_equal(sscanf(line, "%63[^\t]\t%63[^\t]\t%63[^\t]\t%255[^\n]",
 			     name, code, ours, what),
@@ -110,12 +114,27 @@ check_hostile(const char *dir, const char *line)
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
+	began = clock();
 	if (vm_inspect_file(fd, MAX, &inspect, &err) != -1 ||
 	    err.kind != VM_E_DATA || strcmp(err.code, code) != 0)
 		fail_msg("%s: not %s but %s: %s", what, code, err.code,
 		    err.message);
+	if (clock() - began >= CLOCKS_PER_SEC)
+		fail_msg("%s: took a second or more", what);
 	assert_int_equal(inspect.virtual_size, 7);
 	return true;
+}
+
+/* The most that this process has ever had. */
+static void
+check_memory(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	assert_true(usage.ru_maxrss < 64 << 10);
+#endif
 }
 
 static void
@@ -134,6 +153,7 @@ test_refuses_what_could_do_harm(void **state)
 		seen += check_hostile(dir, line);
 	assert_int_equal(pclose(list), 0);
 	assert_true(seen >= 500);
+	check_memory();
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	assert_int_equal(system(command), 0);
 }
@@ -190,6 +210,7 @@ test_refuses_what_fills_memory(void **state)
 	check_refused(vhd, "a table of 16777217 blocks");
 	assert_int_equal(ftruncate(vmdk, (off_t)1 << 38), 0);
 	check_refused(vmdk, "too large to be checked");
+	check_memory();
 }
 
 static void
