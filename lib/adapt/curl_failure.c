@@ -19,6 +19,16 @@ static const struct {
 	{ CURLE_UNSUPPORTED_PROTOCOL, VM_E_PROTOCOL, "http_reply" },
 	{ CURLE_WEIRD_SERVER_REPLY, VM_E_PROTOCOL, "http_reply" },
 	{ CURLE_OUT_OF_MEMORY, VM_E_SYSTEM, "no_memory" },
+	{ CURLE_REMOTE_FILE_NOT_FOUND, VM_E_NO_INPUT, "not_found" },
+	{ CURLE_LOGIN_DENIED, VM_E_DENIED, "forbidden" },
+	{ CURLE_REMOTE_ACCESS_DENIED, VM_E_DENIED, "forbidden" },
+	{ CURLE_USE_SSL_FAILED, VM_E_DENIED, "tls" },
+	{ CURLE_FTP_COULDNT_RETR_FILE, VM_E_UNAVAILABLE, "server_error" },
+	{ CURLE_FTP_COULDNT_USE_REST, VM_E_UNAVAILABLE, "restart" },
+	{ CURLE_BAD_DOWNLOAD_RESUME, VM_E_UNAVAILABLE, "restart" },
+	{ CURLE_FTP_WEIRD_PASS_REPLY, VM_E_PROTOCOL, "ftp_reply" },
+	{ CURLE_FTP_WEIRD_PASV_REPLY, VM_E_PROTOCOL, "ftp_reply" },
+	{ CURLE_FTP_WEIRD_227_FORMAT, VM_E_PROTOCOL, "ftp_reply" },
 	{ CURLE_OK, VM_E_UNAVAILABLE, "connection_lost" }, /* the rest */
 };
 

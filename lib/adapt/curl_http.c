@@ -5,6 +5,7 @@
 
 #include "lib/adapt/curl_access.h"
 #include "lib/adapt/curl_failure.h"
+#include "lib/adapt/curl_ftp.h"
 #include "lib/adapt/curl_range.h"
 #include "lib/adapt/curl_session.h"
 #include "lib/adapt/curl_url.h"
@@ -14,14 +15,7 @@
 #include "lib/base/proc.h"
 
 #define HOPS_MAX 5
-#define CONNECT_MS 30000L
-#define STALL_MS 30000
-#define STALL_BYTES 512 /* a second; below it is a stall */
-#define BACKOFF_MS 250
-#define RETRY_AFTER_MAX_MS 120000
-#define BUFFER (256L << 10)
 #define DROPPED_MAX ((size_t)1 << 20) /* of an error's page */
-
 /* One GET from its first request to its last byte. */
 struct transfer {
 	const struct vm_http_request *request;
@@ -89,6 +83,10 @@ follow(struct transfer *t, struct vm_error *err)
 		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
 		    "%s: redirected to nowhere", t->shown);
 	url = vm_url_parse(location, NULL, NULL, &why);
+	if (url != NULL && vm_url_is_ftp(url)) {
+		vm_error_set(&why, VM_E_PROTOCOL, "redirect", "it is no http");
+		vm_url_clean(&url);
+	}
 	if (url == NULL)
 		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
 		    "%s: redirect refused: %s", t->shown, why.message);
@@ -242,19 +240,12 @@ on_data(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
-static bool
-is_stopped(const struct transfer *t)
-{
-	return vm_proc_stopped() != 0 ||
-	    (t->request->stop != NULL && atomic_load(t->request->stop));
-}
-
 static int
 on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
     curl_off_t up_now)
 {
 	(void)total, (void)now, (void)up_total, (void)up_now;
-	return is_stopped(arg);
+	return vm_session_is_stopped(((struct transfer *)arg)->request);
 }
 
 /* --- one request --------------------------------------------------------- */
@@ -301,7 +292,6 @@ set_headers(struct transfer *t, struct vm_error *err)
 static int
 set_request(struct transfer *t, struct vm_error *err)
 {
-	uint64_t stall = t->request->stall_ms;
 	CURL *curl = t->curl;
 
 	if (set_headers(t, err) == -1)
@@ -309,18 +299,11 @@ set_request(struct transfer *t, struct vm_error *err)
 	curl_easy_reset(curl);
 	curl_easy_setopt(curl, CURLOPT_URL, t->text);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	vm_session_prepare(curl, t->request);
 	curl_easy_setopt(curl, CURLOPT_USERNAME, t->user);
 	curl_easy_setopt(curl, CURLOPT_PASSWORD, t->password);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->headers);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "vmfetch/" VM_VERSION);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT,
-	    (long)(t->request->min_rate ?: STALL_BYTES));
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-	    (long)(((stall == 0 ? STALL_MS : stall) + 999) / 1000));
-	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER);
-	curl_easy_setopt(curl, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
 	if (t->request->access != NULL)
 		vm_access_apply(curl, t->request->access, !t->strange,
 		    &t->guard);
@@ -403,34 +386,12 @@ is_worth_another(const struct transfer *t, const struct vm_error *err)
 {
 	unsigned tries = t->request->tries ?: VM_HTTP_TRIES;
 
-	if (is_stopped(t) || t->tries >= tries)
+	if (vm_session_is_stopped(t->request) || t->tries >= tries)
 		return false;
 	if (strcmp(err->code, "server_error") == 0)
 		return true;
 	return strcmp(err->code, "connection_lost") == 0 &&
 	    (!is_part(t) || can_resume(t));
-}
-
-/* Wait before the next attempt, as long as the server asks for. */
-static void
-back_off(const struct transfer *t, const struct vm_error *err)
-{
-	uint64_t until, ms = (uint64_t)BACKOFF_MS << (t->tries - 1);
-	curl_off_t after = 0;
-
-	curl_easy_getinfo(t->curl, CURLINFO_RETRY_AFTER, &after);
-	if (after > 0)
-		ms = (uint64_t)after < RETRY_AFTER_MAX_MS / 1000 ?
-		    (uint64_t)after * 1000 :
-		    RETRY_AFTER_MAX_MS;
-	vm_log(VM_LOG_INFO, "%s; trying again in %llu ms", err->message,
-	    (unsigned long long)ms);
-	until = vm_clock_ms() + ms;
-	while (vm_clock_ms() < until && !is_stopped(t)) {
-		uint64_t left = until - vm_clock_ms();
-
-		vm_clock_wait(left < 100 ? left : 100);
-	}
 }
 
 static int
@@ -448,13 +409,22 @@ transfer(struct transfer *t, struct vm_error *err)
 		t->tries++;
 		if (!is_worth_another(t, &failure))
 			break;
-		back_off(t, &failure);
+		vm_session_back_off(t->curl, t->request, t->tries, &failure);
 		t->hops = 0;
 		vm_error_clear(&failure);
 	}
 	if (err != NULL)
 		*err = failure;
 	return -1;
+}
+
+static int
+get_ftp(const struct transfer *t, struct vm_http_reply *reply,
+    struct vm_error *err)
+{
+	const struct vm_ftp_place place = { t->text, t->user, t->password };
+
+	return vm_ftp_get(t->curl, &place, t->request, t->sink, reply, err);
 }
 
 int
@@ -478,7 +448,8 @@ vm_http_get(const struct vm_http_request *request,
 	else if ((t.url = vm_url_parse(request->url, &t.user, &t.password,
 		      err)) != NULL &&
 	    show_url(&t, err) == 0)
-		result = transfer(&t, err);
+		result = vm_url_is_ftp(t.url) ? get_ftp(&t, &t.reply, err) :
+						transfer(&t, err);
 	if (result == 0)
 		*reply = t.reply;
 	release(&t);

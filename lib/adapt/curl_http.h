@@ -1,5 +1,5 @@
 /*
- * curl_http.h - one GET over http or https (libcurl).
+ * curl_http.h - one GET over http, https, ftp or ftps (libcurl).
  *
  * Redirects are followed here, not by libcurl, so that the rules are in one
  * place: five at most, never to another scheme than http and https, never from
@@ -95,8 +95,8 @@ int vm_http_get(const struct vm_http_request *request,
 
 /*
  * The URL in normal form without user, password and fragment: what may be shown
- * and stored.  The caller's.  VM_E_USAGE "bad_url" for anything but http and
- * https.
+ * and stored.  The caller's.  VM_E_USAGE "bad_url" for anything but http,
+ * https, ftp and ftps.
  */
 char *vm_http_clean_url(const char *url, struct vm_error *err) VM_MUST_CHECK;
 

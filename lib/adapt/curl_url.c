@@ -17,9 +17,10 @@ vm_url_clean(CURLU **url)
 }
 
 static bool
-is_http(const char *scheme)
+is_known(const char *scheme)
 {
-	return strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
+	return strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0 ||
+	    strcmp(scheme, "ftp") == 0 || strcmp(scheme, "ftps") == 0;
 }
 
 char *
@@ -49,12 +50,12 @@ vm_url_parse(const char *text, char **user, char **password,
 	    CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE);
 	if (code != CURLUE_OK ||
 	    (scheme = vm_url_get(url, CURLUPART_SCHEME)) == NULL ||
-	    !is_http(scheme)) {
+	    !is_known(scheme)) {
 		vm_error_set(err, VM_E_USAGE, "bad_url",
 		    code != CURLUE_OK ?
 			"URL: %s" :
-			"URL scheme %s: only http, https, file, ssh, s3 "
-			"and oci",
+			"URL scheme %s: only http, https, ftp, ftps, "
+			"file, ssh, s3 and oci",
 		    code != CURLUE_OK ? curl_url_strerror(code) : scheme);
 		curl_url_cleanup(url);
 		return NULL;
@@ -87,6 +88,14 @@ vm_url_format(CURLU *url, bool query)
 	    curl_url_get(copy, CURLUPART_URL, &text, 0) != CURLUE_OK)
 		return NULL;
 	return text;
+}
+
+bool
+vm_url_is_ftp(CURLU *url)
+{
+	char *scheme VM_CLEAN_URL_TEXT = vm_url_get(url, CURLUPART_SCHEME);
+
+	return scheme != NULL && strncmp(scheme, "ftp", 3) == 0;
 }
 
 bool

@@ -1,5 +1,6 @@
 /*
- * curl_url.h - http and https URLs taken apart (libcurl); private to curl_*.
+ * curl_url.h - URLs of http, https, ftp and ftps taken apart (libcurl); private
+ * to curl_*.
  */
 #ifndef VM_ADAPT_CURL_URL_H
 #define VM_ADAPT_CURL_URL_H
@@ -17,6 +18,9 @@
  */
 CURLU *vm_url_parse(const char *text, char **user, char **password,
     struct vm_error *err) VM_MUST_CHECK;
+
+/* Is it ftp or ftps? */
+bool vm_url_is_ftp(CURLU *url);
 
 /* A part of it, ports by default as well: curl_free; NULL when absent. */
 char *vm_url_get(CURLU *url, CURLUPart part) VM_MUST_CHECK;

@@ -59,6 +59,13 @@ vm_origin_prepare(struct vm_source *source,
 	bool auth = access->user != NULL || access->token != NULL;
 
 	switch (source->kind) {
+	case VM_SOURCE_HTTP:
+		if (access->token != NULL &&
+		    strncmp(source->shown, "ftp", 3) == 0)
+			return refuse("ftp knows no tokens: --auth-file with "
+				      "user:password",
+			    err);
+		return 0;
 	case VM_SOURCE_SSH:
 		if (auth || access->cert_file != NULL || access->no_private)
 			return refuse("--auth-file, --cert and --no-private "

@@ -438,7 +438,8 @@ vm_source_is_plain(const struct vm_source *source)
 {
 	return source->plain ||
 	    (source->kind == VM_SOURCE_HTTP &&
-		strncmp(source->shown, "http://", 7) == 0);
+		(strncmp(source->shown, "http://", 7) == 0 ||
+		    strncmp(source->shown, "ftp://", 6) == 0));
 }
 
 void

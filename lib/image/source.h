@@ -18,7 +18,7 @@
 #include "lib/base/error.h"
 
 enum vm_source_kind {
-	VM_SOURCE_HTTP,	 /* http, https */
+	VM_SOURCE_HTTP,	 /* http, https, ftp, ftps */
 	VM_SOURCE_SSH,	 /* ssh.h */
 	VM_SOURCE_S3,	 /* s3.h */
 	VM_SOURCE_OCI,	 /* oci.h */
@@ -82,7 +82,7 @@ int vm_source_set_trust(struct vm_source *source, const char *directory,
     const char *checksums, const char *signature, const char *keyring,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* Another http or https URL to have it from; VM_E_USAGE "bad_url". */
+/* Another URL (http, https, ftp, ftps) of it; VM_E_USAGE "bad_url". */
 int vm_source_add_mirror(struct vm_source *source, const char *url,
     struct vm_error *err) VM_MUST_CHECK;
 

@@ -146,7 +146,7 @@ vm_trust_check_way(const struct vm_source *source,
 	if (vm_source_is_plain(source) &&
 	    (access->token != NULL || access->user != NULL)) {
 		vm_error_set(err, VM_E_DENIED, "insecure",
-		    "plain http: anybody on the way could read the "
+		    "not encrypted: anybody on the way could read the "
 		    "credentials");
 		return vm_error_hint(err, "vmfetch --insecure to let them");
 	}
@@ -159,6 +159,8 @@ vm_trust_check_way(const struct vm_source *source,
 	    source->checksums != NULL ?
 		"checksums by plain http, and not signed: anybody on the way "
 		"could change them" :
+		strncmp(source->shown, "ftp:", 4) == 0 ?
+		"plain ftp and no digest: anybody on the way could change it" :
 		"plain http and no digest: anybody on the way could change it");
 }
 
