@@ -85,7 +85,7 @@ follow(struct transfer *t, struct vm_error *err)
 	url = vm_url_parse(location, NULL, NULL, &why);
 	if (url != NULL && vm_url_is_ftp(url)) {
 		vm_error_set(&why, VM_E_PROTOCOL, "redirect", "it is no http");
-		vm_url_clean(&url);
+		curl_url_cleanup(VM_TAKE(url));
 	}
 	if (url == NULL)
 		return vm_error_set(err, VM_E_PROTOCOL, "redirect",
