@@ -14,6 +14,7 @@
 #include "lib/disk/vhd.h"
 #include "lib/disk/vhdx.h"
 #include "lib/disk/vmdk.h"
+#include "lib/disk/vmdk_text.h"
 
 #define SECTOR VM_INSPECT_TAIL
 
@@ -46,6 +47,7 @@ static const struct sign signs[] = {
 	SIGN(VMDK, "VMDK", 0, "KDMV"),
 	SIGN(VMDK, "VMDK", 0, "COWD"),
 	SIGN(VMDK, "VMDK", 0, "# Disk DescriptorFile"),
+	{ VM_DISK_VMDK, "VMDK", 0, false, NULL, 0 }, /* such a text */
 	SIGN(VHDX, "VHDX", 0, "vhdxfile"),
 	SIGN(VHD, "VHD", 0, "conectix"),
 	SIGN_END(VHD, "VHD", 512, "conectix"),
@@ -81,6 +83,8 @@ has_sign(const struct sign *sign, const unsigned char *head, size_t head_len,
 	size_t len = sign->at_end ? tail_len : head_len;
 	size_t at = sign->offset;
 
+	if (sign->bytes == NULL)
+		return vm_vmdk_is_text(head, head_len);
 	if (sign->at_end) {
 		if (len < at)
 			return false;

@@ -1,12 +1,28 @@
 #include "lib/disk/vmdk_text.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clean.h"
+
+bool
+vm_vmdk_is_text(const void *head, size_t len)
+{
+	static const char version[] = "version=", type[] = "createType";
+	const char *at = head, *end = at + len;
+
+	while (at < end && *at != '\0' && strchr("#\r\n ", *at) != NULL) {
+		at = *at == '#' ? memchr(at, '\n', (size_t)(end - at)) : at;
+		if (at == NULL)
+			return false;
+		at++;
+	}
+	return (size_t)(end - at) >= sizeof(version) - 1 &&
+	    memcmp(at, version, sizeof(version) - 1) == 0 &&
+	    memmem(at, (size_t)(end - at), type, sizeof(type) - 1) != NULL;
+}
 
 struct text {
 	const struct vm_vmdk_text *of;

@@ -7,10 +7,18 @@
 #ifndef VM_DISK_VMDK_TEXT_H
 #define VM_DISK_VMDK_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/error.h"
+
+/*
+ * Does a file that begins with these bytes look like a descriptor alone?  Its
+ * first line that is neither empty nor a comment gives the version, one of the
+ * others the type.
+ */
+bool vm_vmdk_is_text(const void *head, size_t len);
 
 struct vm_vmdk_text {
 	const char *text;
