@@ -57,7 +57,7 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_STRING, AT(refresh), 0, 0, NULL },
 	{ 0, "offline", NULL, "use only what the store has", VM_CLI_FLAG,
 	    AT(offline), 0, 0, NULL },
-	{ 0, "all", NULL, "with --refresh: every alias in the store",
+	{ 0, "all", NULL, "every alias (--refresh) or name (--catalog)",
 	    VM_CLI_FLAG, AT(all), 0, 0, NULL },
 	{ 0, "manifest-out", "FILE", "write what its OVF describes as manifest",
 	    VM_CLI_STRING, AT(manifest_out), 0, 0, NULL },

@@ -170,6 +170,24 @@ take(struct vm_catalog_search *search, const struct vm_catalog_item *item,
 	return 0;
 }
 
+/* Once, however many revisions of it there are. */
+static int
+add_name(struct vm_json *list, const struct vm_catalog_item *item,
+    struct vm_error *err)
+{
+	const char *name = item->short_name != NULL ? item->short_name :
+						      item->own_name;
+	char folded[VM_CATALOG_NAME];
+
+	if (name[0] == '\0' || strlen(name) >= VM_CATALOG_NAME)
+		return 0;
+	vm_catalog_fold(name, strlen(name), folded);
+	for (size_t i = 0; i < vm_json_count(list); i++)
+		if (strcmp(vm_json_text(vm_json_at(list, i)), folded) == 0)
+			return 0;
+	return vm_json_append(list, vm_json_new_string(folded), err);
+}
+
 int
 vm_catalog_offer(struct vm_catalog_search *search,
     const struct vm_catalog_item *item, const char *base, struct vm_error *err)
@@ -177,7 +195,11 @@ vm_catalog_offer(struct vm_catalog_search *search,
 	char *place VM_CLEAN_FREE = NULL;
 	int order;
 
-	if (!vm_arch_is_host(item->arch) || !has_name(search, item))
+	if (!vm_arch_is_host(item->arch))
+		return 0;
+	if (search->list != NULL)
+		return add_name(search->list, item, err);
+	if (!has_name(search, item))
 		return 0;
 	if (!is_fit_place(item->place) ||
 	    (item->digest[0] != '\0' && !is_digest(item)))
@@ -276,4 +298,13 @@ vm_catalog_find(struct vm_catalog_source *catalog,
 		return vm_catalog_streams_find(catalog, where, &text, search,
 		    err);
 	return vm_catalog_index_find(where, &text, search, err);
+}
+
+int
+vm_catalog_list(struct vm_catalog_source *catalog, struct vm_json *names,
+    struct vm_error *err)
+{
+	struct vm_catalog_search all = { .list = names };
+
+	return vm_catalog_find(catalog, &all, err);
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "lib/adapt/crypto_hash.h"
+#include "lib/adapt/json.h"
 #include "lib/base/buf.h"
 #include "lib/base/nearest.h"
 #include "lib/image/signature.h"
@@ -24,6 +25,7 @@
 /* One image of a catalogue; strings are borrowed, "" where it says nothing. */
 struct vm_catalog_item {
 	const char *own_name;	       /* one, or ... */
+	const char *short_name;	       /* for lists; NULL: that */
 	const char *aliases;	       /* more of them */
 	const char *separators;	       /* between these */
 	const char *os;		       /* also in front of an alias */
@@ -37,6 +39,7 @@ struct vm_catalog_item {
 /* What is looked for, and what was found. */
 struct vm_catalog_search {
 	char name[VM_CATALOG_NAME]; /* as compared */
+	struct vm_json *list;	    /* or not NULL: all names are put here */
 	bool found;
 	char *place; /* URL or path */
 	char version[VM_CATALOG_NAME];
@@ -72,6 +75,10 @@ void vm_catalog_fold(const char *name, size_t len, char out[VM_CATALOG_NAME]);
  */
 int vm_catalog_find(struct vm_catalog_source *catalog,
     struct vm_catalog_search *search, struct vm_error *err) VM_MUST_CHECK;
+
+/* Add the names of all its images for this machine to an array of strings. */
+int vm_catalog_list(struct vm_catalog_source *catalog, struct vm_json *names,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /* --- for the formats ------------------------------------------------------ */
 

@@ -1,6 +1,7 @@
 #include "lib/image/catalog_streams.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "lib/adapt/json.h"
 
@@ -57,13 +58,26 @@ join_names(const struct vm_json *product, struct vm_error *err)
 	    vm_json_string(product, "version", ""));
 }
 
+/* Its first alias, with the os in front of it where it does not say so. */
+static char *
+make_short_name(const struct vm_json *product, struct vm_error *err)
+{
+	const char *os = vm_json_string(product, "os", "");
+	const char *aliases = vm_json_string(product, "aliases", "");
+	int len = (int)strcspn(aliases, ",");
+	bool bare = strncasecmp(aliases, os, strlen(os)) != 0;
+
+	return vm_buf_printf(err, "%s%s%.*s", bare ? os : "", bare ? "-" : "",
+	    len, aliases);
+}
+
 static int
 offer_product(const char *name, const struct vm_json *product, const char *base,
     struct vm_catalog_search *search, struct vm_error *err)
 {
 	const char *version, *type;
 	const struct vm_json *disk = find_newest(product, &version);
-	char *names VM_CLEAN_FREE = NULL;
+	char *names VM_CLEAN_FREE = NULL, *short_name VM_CLEAN_FREE = NULL;
 	struct vm_catalog_item item = {
 		.own_name = name,
 		.separators = ",",
@@ -75,8 +89,10 @@ offer_product(const char *name, const struct vm_json *product, const char *base,
 	if (disk == NULL)
 		return 0;
 	names = join_names(product, err);
-	if (names == NULL)
+	short_name = make_short_name(product, err);
+	if (names == NULL || short_name == NULL)
 		return -1;
+	item.short_name = short_name;
 	type = vm_json_string(disk, "ftype", "");
 	item.aliases = names;
 	item.version = version;

@@ -343,3 +343,26 @@ vm_named_note(struct vm_store *store, const struct vm_named *named,
 {
 	return vm_alias_set_catalog(store, alias, named->catalog, err);
 }
+
+struct vm_json *
+vm_named_list(char **catalogs, size_t catalog_count, const char *keyring,
+    const struct vm_fetch_options *options, struct vm_error *err)
+{
+	struct vm_json *names VM_CLEAN_JSON = vm_json_new_array();
+
+	if (names == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	for (size_t i = 0; i < catalog_count; i++) {
+		struct vm_catalog_source catalog = {
+			.where = catalogs[i],
+			.keyring = keyring != NULL ? keyring : get_env(KEYRING),
+			.options = options,
+		};
+
+		if (vm_catalog_list(&catalog, names, err) == -1)
+			return NULL;
+	}
+	return VM_TAKE(names);
+}

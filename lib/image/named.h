@@ -36,6 +36,14 @@ int vm_named_find(struct vm_store *store, char **catalogs, size_t catalog_count,
     const struct vm_fetch_options *options, struct vm_source *source,
     struct vm_named *named, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * All names that the catalogues have for this machine: an array of strings, the
+ * caller's.  keyring: they must be signed by, or NULL.
+ */
+struct vm_json *vm_named_list(char **catalogs, size_t catalog_count,
+    const char *keyring, const struct vm_fetch_options *options,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* It was fetched as this alias: note where that is looked up again. */
 int vm_named_note(struct vm_store *store, const struct vm_named *named,
     const char *alias, struct vm_error *err) VM_MUST_CHECK;

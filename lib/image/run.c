@@ -368,6 +368,23 @@ run_aliases(const struct run *run, struct vm_error *err)
 	return 0;
 }
 
+/* Every name that a catalogue has. */
+static int
+run_names(const struct run *run, struct vm_error *err)
+{
+	const struct vm_image_options *options = run->options;
+	struct vm_json *names VM_CLEAN_JSON = vm_named_list(options->catalogs,
+	    options->catalog_count, options->keyring, &options->fetch, err);
+
+	if (names == NULL)
+		return -1;
+	for (size_t i = 0; i < vm_json_count(names); i++)
+		if (run_source(run, vm_json_text(vm_json_at(names, i)), false,
+			err) == -1)
+			return -1;
+	return 0;
+}
+
 static int
 refuse(struct vm_error *err, const char *why)
 {
@@ -375,7 +392,15 @@ refuse(struct vm_error *err, const char *why)
 	return vm_error_hint(err, TOOL " --help");
 }
 
-/* Is there an option that says something about one source? */
+/* All names of the catalogues? */
+static bool
+is_for_names(const struct vm_image_options *options)
+{
+	return options->all && !options->fetch.refresh &&
+	    options->catalog_count > 0;
+}
+
+/* Is there an option that says something about one source, or one server? */
 static bool
 is_for_one(const struct vm_image_options *options)
 {
@@ -383,9 +408,10 @@ is_for_one(const struct vm_image_options *options)
 
 	return options->fetch.alias != NULL || options->checksum != NULL ||
 	    options->checksums != NULL || options->signature != NULL ||
-	    options->keyring != NULL || options->mirror_count > 0 ||
-	    access->token != NULL || access->user != NULL ||
-	    access->cert_file != NULL;
+	    options->mirror_count > 0 ||
+	    (!is_for_names(options) &&
+		(options->keyring != NULL || access->token != NULL ||
+		    access->user != NULL || access->cert_file != NULL));
 }
 
 /* Does what was asked for make sense together? */
@@ -399,8 +425,10 @@ check(const struct vm_image_options *options, struct vm_error *err)
 		manifest |= vm_input_classify(options->operands[i]) ==
 		    VM_OPERAND_MANIFEST;
 	if (options->all &&
-	    (sources > 0 || manifest || !options->fetch.refresh))
-		return refuse(err, "--all goes with --refresh and no sources");
+	    (sources > 0 || manifest ||
+		(!options->fetch.refresh && !is_for_names(options))))
+		return refuse(err,
+		    "--all goes with --refresh or --catalog, and no sources");
 	if (sources == 0 && !manifest && !options->all)
 		return refuse(err,
 		    "no source: give a URL, a path, an alias or a "
@@ -431,6 +459,8 @@ vm_image_run(struct vm_store *store, const struct vm_image_options *options,
 
 	if (check(options, err) == -1)
 		return -1;
+	if (is_for_names(options))
+		return run_names(&run, err);
 	if (options->all)
 		return run_aliases(&run, err);
 	if (options->manifest != NULL &&

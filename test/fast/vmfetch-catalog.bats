@@ -200,6 +200,29 @@ streams()
 	id_is "$new"
 }
 
+@test "all that a catalogue has, as a list and fetched" {
+	index
+	streams
+	: >web/old.raw.xz
+	status_is 0 vmfetch -n --all --catalog web/index --catalog web/s/ \
+	    -Ho image.alias,state
+	out_is $'old-9\tabsent\ndebian-12\tabsent\nubuntu-24.04\tabsent'
+	[ ! -e "$VMPIPE_ROOT" ]
+	cat >>web/index <<-END
+
+		[debian-11]
+		arch=$arch
+		file=box.raw
+	END
+	status_is 65 vmfetch --all --catalog web/index -Ho image.alias,state
+	[ "$(grep -c fetched <<<"$output")" = 2 ]
+	[ "$(grep -c failed <<<"$output")" = 1 ]
+	status_is 64 vmfetch --all --catalog web/index debian-12
+	status_is 64 vmfetch --all -a x --catalog web/index
+	status_is 64 vmfetch --all
+	status_is 66 vmfetch --all --catalog none
+}
+
 @test "a lock file keeps what a name in a catalogue meant" {
 	index
 	status_is 0 vmfetch --lock images.lock --catalog web/index debian-12
