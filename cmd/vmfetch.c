@@ -139,6 +139,8 @@ prepare(const struct opts *o, struct vm_fetch_options *fetch,
 	if (o->verify != NULL &&
 	    vm_trust_parse_verify(o->verify, &fetch->verify, err) == -1)
 		return -1;
+	if (vm_auth_check_files(&fetch->access, err) == -1)
+		return -1;
 	if (o->auth_file == NULL && o->auth_fd == 0)
 		return 0;
 	return vm_auth_read(o->auth_file, (int)o->auth_fd, secret,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/fd.h"
 
@@ -78,6 +79,17 @@ vm_auth_read(const char *file, int fd, struct vm_buf *secret,
 		err) == -1)
 		return -1;
 	return parse(what, secret, access, err);
+}
+
+int
+vm_auth_check_files(const struct vm_http_access *a, struct vm_error *err)
+{
+	const char *const files[] = { a->ca_file, a->cert_file, a->key_file };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i] != NULL && access(files[i], R_OK) == -1)
+			return vm_error_errno(err, errno, "%s", files[i]);
+	return 0;
 }
 
 void

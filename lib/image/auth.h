@@ -17,6 +17,13 @@
 int vm_auth_read(const char *file, int fd, struct vm_buf *secret,
     struct vm_http_access *access, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Can the files with certificates and keys be read?  libcurl would not say
+ * which one it means.  VM_E_NO_INPUT "not_found", VM_E_DENIED.
+ */
+int vm_auth_check_files(const struct vm_http_access *access,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* Overwrite and release it. */
 void vm_auth_forget(struct vm_buf *secret);
 

@@ -658,7 +658,13 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	    ssl_verify_client on;"
 	get() { vmfetch --verify=no --cacert ca.pem "$@" "$tls/box.qcow2"; }
 	status_is 76 get
-	status_is 77 get --cert none.pem
+	status_is 66 get --cert none.pem
+	err_has "none.pem: "
+	status_is 66 get --cert client.pem --key none.key
+	err_has "none.key: "
+	status_is 66 vmfetch --cacert none.pem "$tls/box.qcow2"
+	status_is 77 get --cert ca.pem
+	code_is certificate
 	status_is 0 get --cert client.pem --key client.key
 	got_it
 	rm -r "$VMPIPE_ROOT"
