@@ -129,6 +129,7 @@ start(struct transfer *t, struct vm_error *err)
 		return vm_error_errno(err, errno, "pipe");
 	t->out = fds[0];
 	out = fds[1];
+	(void)fcntl(t->out, F_SETPIPE_SZ, (int)BLOCK); /* fewer switches */
 	if (pipe2(fds, O_CLOEXEC) == -1)
 		return vm_error_errno(err, errno, "pipe");
 	t->errs = fds[0];
@@ -403,6 +404,7 @@ vm_ssh_get(const struct vm_ssh_request *request,
 	if (vm_ssh_url_parse(request->url, &t.url, err) == -1 ||
 	    start(&t, err) == -1 || read_all(&t, err) == -1 ||
 	    wait_for_end(&t, &status, err) == -1 ||
+	    vm_proc_check_stop(err) == -1 || /* ^C is for ssh too */
 	    check_end(&t, status, err) == -1)
 		return -1;
 	*reply = t.reply;

@@ -206,6 +206,17 @@ got_it() { [ "$(jq -r .image.id <<<"$output")" = "$sum" ]; }
 	no_litter
 }
 
+@test "ssh://: ^C ends ssh and us, and says so" {
+	fake_ssh 'echo 10; kill -INT $PPID; exit 255'
+	status_is 130 vmfetch ssh://host/x
+	fake_ssh 'echo $$ >pid; echo 10; exec tail -f /dev/null'
+	vmfetch ssh://host/x 2>err >out 3>&- 4>&- &
+	vmfetch=$!
+	wait_for test -s pid
+	kill -KILL "$vmfetch"
+	wait_for gone "$(<pid)"
+}
+
 @test "ssh://: options that say nothing to it; no ssh at all" {
 	fake_ssh 'exit 0'
 	echo amy:pw >auth && chmod 600 auth
