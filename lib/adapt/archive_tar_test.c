@@ -146,6 +146,7 @@ test_refuses_damage_and_lies(void **state)
 	check_refused(MKTAR "a,data=1 b,data=2 | head -c 1100", "bad_archive");
 	check_refused(MKTAR "a,data=1 b,data=2,sum=7", "bad_archive");
 	check_refused(MKTAR "a,data=1,pax=size:999999999999", "bad_archive");
+	check_refused(MKTAR "s,data=abc,pax=GNU.sparse.map:x", "bad_archive");
 	/* parts that go back, that overlap, that end behind the end */
 	check_refused(MKTAR "s,type=S,sparse=512:3+100:2,real=600,data=abcde",
 	    "bad_archive");
