@@ -147,10 +147,10 @@ refused()
 }
 
 @test "a disk is known by what is in it, whatever it is called" {
-	cp a.qcow2 disk; cp a.qcow2 ._x.img
-	tar cf x.tar ._x.img disk
+	cp a.qcow2 disk; echo 'left by another system' >._disk.img
+	tar cf x.tar ._disk.img disk
 	status_is 0 vmfetch -a x ./x.tar
-	[ "$(field image.id)" = "$(sha x.tar)-1" ]
+	[ "$(field image.id)" = "$(sha x.tar)" ]
 	cp a.qcow2 x.raw
 	tar cf x.ova x.raw
 	rm -rf store
@@ -316,10 +316,14 @@ refused()
 	refused bomb 'more than 1000 times as many'
 	mktar s.raw,type=S,sparse=0:5,real=77777777777,data=abcde >x.ova
 	refused virtual_size 'unpacks to more than' --max-size 1G
-	head -c 3G /dev/zero | gzip -1 >zeros.gz
+	truncate -s 1200M big.iso
+	tar cf - a.raw big.iso | zstd -q -f -o x.ova
+	refused bomb 'more than 1000 times as many'
 	mktar a.raw,file=a.raw >x.ova
 	head -c 1000 x.ova >y && mv y x.ova
 	refused bad_archive 'a bad archive'
+	{ tar cf - a.raw; head -c 3M /dev/urandom; } | gzip | head -c -6 >x.ova
+	refused bad_compression 'cannot be unpacked'
 }
 
 @test "a name ends at its NUL, as everywhere; and is only a name" {
@@ -345,7 +349,6 @@ refused()
 	tar cf x.ova a.qcow2 b.raw
 	refused digest_mismatch 'it is not what was asked for' \
 	    --checksum "sha256:$(sha a.qcow2)"
-	tar cf x.ova a.qcow2 README 2>/dev/null || :
 	printf garbage >>b.raw
 	tar cf x.ova a.qcow2 b.raw
 	refused digest_mismatch 'it is not what was asked for' \
