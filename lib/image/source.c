@@ -397,19 +397,14 @@ static int
 set_place(char **place, const char *directory, const char *text,
     struct vm_error *err)
 {
-	char *here VM_CLEAN_FREE = NULL;
-	bool relative = text != NULL && text[0] != '/' &&
-	    strstr(text, "://") == NULL && strcmp(text, "auto") != 0;
+	bool relative;
 
 	if (text == NULL)
 		return 0;
-	if (relative && directory == NULL) {
-		directory = here = realpath(".", NULL);
-		if (here == NULL)
-			return vm_error_errno(err, errno, "%s", text);
-	}
+	relative = text[0] != '/' && strstr(text, "://") == NULL &&
+	    strncmp(text, "file:", 5) != 0 && strcmp(text, "auto") != 0;
 	free(*place);
-	*place = relative ? vm_buf_printf(err, "%s/%s", directory, text) :
+	*place = relative ? make_absolute(text, directory, err) :
 			    vm_buf_printf(err, "%s", text);
 	return *place == NULL ? -1 : 0;
 }
