@@ -1,17 +1,18 @@
 #include "lib/disk/chunks.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/fd.h"
 
-static bool
-is_zero(const unsigned char *data, size_t len)
+bool
+vm_chunks_is_zero(const void *data, size_t len)
 {
-	return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+	const unsigned char *bytes = data;
+
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
 }
 
 uint64_t
@@ -53,7 +54,7 @@ vm_chunks_digest(struct vm_hash *hash, const void *data, size_t len, char **hex,
 	char text[VM_HASH_MAX_HEX];
 
 	*hex = NULL;
-	if (len == 0 || is_zero(data, len))
+	if (len == 0 || vm_chunks_is_zero(data, len))
 		return 0;
 	if (vm_hash_add(hash, data, len, err) == -1 ||
 	    vm_hash_finish(hash, text, err) == -1)
@@ -72,7 +73,7 @@ run_length(const unsigned char *data, size_t len, bool *hole)
 		bool zero;
 
 		piece = len - end < VM_CHUNK_HOLE ? len - end : VM_CHUNK_HOLE;
-		zero = is_zero(data + end, piece);
+		zero = vm_chunks_is_zero(data + end, piece);
 		if (end == 0)
 			*hole = zero;
 		else if (zero != *hole)

@@ -9,6 +9,7 @@
 #ifndef VM_DISK_CHUNKS_H
 #define VM_DISK_CHUNKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ size_t vm_chunks_workers(void);
 /* Make room for `count` chunks; new ones are zeros. */
 int vm_chunks_grow(struct vm_chunks *chunks, size_t count, struct vm_error *err)
     VM_MUST_CHECK;
+
+/* Nothing but zeros, len of them (not 0)? */
+bool vm_chunks_is_zero(const void *data, size_t len);
 
 /*
  * The digest of one chunk, len bytes, in *hex, the caller's; NULL when it is

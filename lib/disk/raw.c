@@ -20,6 +20,7 @@
 struct chunk {
 	uint64_t index;
 	size_t len;
+	bool written; /* else it is all zeros and data is not set */
 	unsigned char data[VM_CHUNK];
 };
 
@@ -61,6 +62,23 @@ reserve_digest(struct vm_raw *raw, uint64_t index, struct vm_error *err)
 	return result;
 }
 
+static int
+finish_chunk(struct vm_raw *raw, const struct chunk *chunk,
+    struct vm_hash *hash, struct vm_error *err)
+{
+	char *hex;
+
+	if (!chunk->written)
+		return 0;
+	if (vm_chunks_digest(hash, chunk->data, chunk->len, &hex, err) == -1)
+		return -1;
+	pthread_mutex_lock(&raw->mutex);
+	raw->digests.hex[chunk->index] = hex;
+	pthread_mutex_unlock(&raw->mutex);
+	return vm_chunks_write(raw->fd, chunk->index, chunk->data, chunk->len,
+	    err);
+}
+
 static void *
 work(void *arg)
 {
@@ -68,18 +86,9 @@ work(void *arg)
 	struct vm_error err = { 0 };
 	struct vm_hash *hash VM_CLEAN_HASH = vm_hash_new(VM_HASH_SHA256, &err);
 	struct chunk *chunk;
-	char *hex;
 
 	while (hash != NULL && (chunk = vm_queue_get(&raw->full)) != NULL) {
-		if (vm_chunks_digest(hash, chunk->data, chunk->len, &hex,
-			&err) == -1)
-			break;
-		pthread_mutex_lock(&raw->mutex);
-		raw->digests.hex[chunk->index] = hex;
-		pthread_mutex_unlock(&raw->mutex);
-		if (hex != NULL &&
-		    vm_chunks_write(raw->fd, chunk->index, chunk->data,
-			chunk->len, &err) == -1)
+		if (finish_chunk(raw, chunk, hash, &err) == -1)
 			break;
 		(void)vm_queue_put(&raw->free, chunk);
 	}
@@ -147,6 +156,19 @@ queue_current(struct vm_raw *raw, struct vm_error *err)
 	return vm_queue_put(&raw->full, chunk) ? 0 : report(raw, err);
 }
 
+/* Zeros are not copied before something else comes: disks are full of them. */
+static void
+append(struct chunk *chunk, const unsigned char *data, size_t len)
+{
+	if (chunk->written || !vm_chunks_is_zero(data, len)) {
+		if (!chunk->written)
+			memset(chunk->data, 0, chunk->len);
+		chunk->written = true;
+		memcpy(chunk->data + chunk->len, data, len);
+	}
+	chunk->len += len;
+}
+
 int
 vm_raw_add(struct vm_raw *raw, const void *data, size_t len,
     struct vm_error *err)
@@ -163,12 +185,12 @@ vm_raw_add(struct vm_raw *raw, const void *data, size_t len,
 				return report(raw, err);
 			chunk->index = raw->size_bytes / VM_CHUNK;
 			chunk->len = 0;
+			chunk->written = false;
 			raw->current = chunk;
 		}
 		part = sizeof(chunk->data) - chunk->len;
 		part = len < part ? len : part;
-		memcpy(chunk->data + chunk->len, from, part);
-		chunk->len += part;
+		append(chunk, from, part);
 		raw->size_bytes += part;
 		from += part;
 		len -= part;

@@ -102,6 +102,38 @@ test_nothing_but_zeros_takes_no_space(void **state)
 	    "vmpipe-chunks 1 sha256 4194304 16777216\n-\n-\n-\n-\n");
 }
 
+/* Buffers are used again; what was in them must not come back. */
+static void
+test_zeros_before_data_are_zeros(void **state)
+{
+	const size_t piece = 65536;
+	unsigned char *data VM_CLEAN_FREE = malloc(CHUNK);
+	unsigned char *back VM_CLEAN_FREE = malloc(CHUNK);
+	struct vm_error err = { 0 };
+	struct vm_buf chunks VM_CLEAN_BUF = { 0 };
+	struct vm_raw *raw VM_CLEAN(vm_raw_clean) = NULL;
+	uint64_t size;
+	size_t got;
+	int fd VM_CLEAN_FD = make_file();
+
+	(void)state;
+	raw = vm_raw_open(fd, &err);
+	assert_non_null(raw);
+	memset(data, 'x', CHUNK);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(vm_raw_add(raw, data, CHUNK, &err), 0);
+	memset(data, 0, CHUNK);
+	data[CHUNK - 1] = 1;
+	for (size_t at = 0; at < CHUNK; at += piece)
+		assert_int_equal(vm_raw_add(raw, data + at, piece, &err), 0);
+	assert_int_equal(vm_raw_finish(raw, &size, &chunks, &err), 0);
+	assert_int_equal(vm_fd_pread(fd, back, CHUNK, 16 * CHUNK, &got, "x",
+			     &err),
+	    0);
+	assert_int_equal(got, CHUNK);
+	assert_memory_equal(back, data, CHUNK);
+}
+
 /* A write that fails in a worker reaches the one who adds, and ends. */
 static void
 test_a_failed_write_is_reported(void **state)
@@ -138,6 +170,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_writes_sparse_and_digests_each_chunk),
 		cmocka_unit_test(test_nothing_but_zeros_takes_no_space),
+		cmocka_unit_test(test_zeros_before_data_are_zeros),
 		cmocka_unit_test(test_a_failed_write_is_reported),
 	};
 
