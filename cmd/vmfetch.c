@@ -127,10 +127,10 @@ static int
 prepare(const struct opts *o, struct vm_fetch_options *fetch,
     struct vm_buf *secret, struct vm_error *err)
 {
-	fetch->access.ca_file = o->cacert;
-	fetch->access.cert_file = o->cert;
-	fetch->access.key_file = o->key;
-	fetch->access.no_private = o->no_private;
+	fetch->reach.access.ca_file = o->cacert;
+	fetch->reach.access.cert_file = o->cert;
+	fetch->reach.access.key_file = o->key;
+	fetch->reach.access.no_private = o->no_private;
 	if (o->key != NULL && o->cert == NULL)
 		return vm_cli_usage(&cli, err, "--key goes with --cert");
 	if (o->auth_file != NULL && o->auth_fd != 0)
@@ -139,12 +139,12 @@ prepare(const struct opts *o, struct vm_fetch_options *fetch,
 	if (o->verify != NULL &&
 	    vm_trust_parse_verify(o->verify, &fetch->verify, err) == -1)
 		return -1;
-	if (vm_auth_check_files(&fetch->access, err) == -1)
+	if (vm_auth_check_files(&fetch->reach.access, err) == -1)
 		return -1;
 	if (o->auth_file == NULL && o->auth_fd == 0)
 		return 0;
 	return vm_auth_read(o->auth_file, (int)o->auth_fd, secret,
-	    &fetch->access, err);
+	    &fetch->reach.access, err);
 }
 
 static int
@@ -157,17 +157,17 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 	struct vm_image_options image = {
 		.fetch = {
 			.alias = o->alias,
+			.reach.stall_ms = o->stall_timeout,
+			.reach.max_rate = o->limit_rate,
+			.reach.parallel = (unsigned)o->parallel,
+			.reach.insecure = o->insecure,
 			.max_bytes = o->max_size,
 			.lock_wait_ms = o->lock_timeout,
-			.stall_ms = o->stall_timeout,
-			.max_rate = o->limit_rate,
-			.parallel = (unsigned)o->parallel,
 			.no_part = o->no_part,
 			.refresh = o->refresh != NULL,
 			.must_refresh = o->refresh != NULL &&
 			    strcmp(o->refresh, "must") == 0,
 			.offline = o->offline,
-			.insecure = o->insecure,
 			.dry_run = o->values.dry_run,
 			.lock_file = o->lock,
 			.locked = o->locked,

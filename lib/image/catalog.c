@@ -7,7 +7,6 @@
 #include "lib/image/arch.h"
 #include "lib/image/catalog_index.h"
 #include "lib/image/catalog_streams.h"
-#include "lib/image/fetch.h"
 
 /* --- names --------------------------------------------------------------- */
 
@@ -226,13 +225,13 @@ static int
 check_way(const struct vm_catalog_source *catalog, const char *where,
     const char *shown, struct vm_error *err)
 {
-	const struct vm_fetch_options *options = catalog->options;
+	const struct vm_reach *reach = catalog->reach;
 
-	if (catalog->keyring != NULL && options->insecure)
+	if (catalog->keyring != NULL && reach->insecure)
 		return vm_error_set(err, VM_E_USAGE, "usage",
 		    "--insecure and a signature exclude each other");
-	if (catalog->keyring != NULL || options->insecure ||
-	    !vm_document_is_plain(where, options))
+	if (catalog->keyring != NULL || reach->insecure ||
+	    !vm_document_is_plain(where, reach))
 		return 0;
 	vm_error_set(err, VM_E_DENIED, "insecure",
 	    "%s: a catalogue by plain http: anybody on the way could change it",
@@ -258,13 +257,13 @@ vm_catalog_read(struct vm_catalog_source *catalog, const char *where,
 		return -1;
 	if (source.location != NULL)
 		origin = &source;
-	if (vm_document_read_long(origin, catalog->options, where,
-		VM_CATALOG_MAX, text, err) == -1)
+	if (vm_document_read_long(origin, catalog->reach, where, VM_CATALOG_MAX,
+		text, err) == -1)
 		return err != NULL && strstr(err->message, shown) == NULL ?
 		    vm_error_wrap(err, "%s", shown) :
 		    -1;
 	if (catalog->keyring != NULL)
-		return vm_signature_check(&signature, origin, catalog->options,
+		return vm_signature_check(&signature, origin, catalog->reach,
 		    text, catalog->by, err);
 	snprintf(catalog->by, sizeof(catalog->by), "catalog");
 	return vm_signature_strip(text, err) == -1 ?

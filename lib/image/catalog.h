@@ -54,7 +54,7 @@ struct vm_catalog_search {
 struct vm_catalog_source {
 	const char *where; /* URL or path */
 	const char *keyring;
-	const struct vm_fetch_options *options;
+	const struct vm_reach *reach;
 	char by[VM_SIGNATURE_BY]; /* "catalog" or "signature:HEX" */
 };
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "lib/base/fd.h"
-#include "lib/image/fetch.h"
 #include "lib/image/origin.h"
 #include "lib/image/s3.h"
 #include "lib/image/ssh.h"
@@ -35,7 +34,7 @@ vm_document_show(const char *where, struct vm_error *err)
 }
 
 bool
-vm_document_is_plain(const char *where, const struct vm_fetch_options *options)
+vm_document_is_plain(const char *where, const struct vm_reach *reach)
 {
 	struct vm_source source VM_CLEAN_SOURCE = { 0 };
 
@@ -44,19 +43,19 @@ vm_document_is_plain(const char *where, const struct vm_fetch_options *options)
 		return false;
 	/* s3: it depends on the endpoint */
 	return vm_source_parse(where, NULL, &source, NULL) == -1 ||
-	    vm_origin_prepare(&source, options, NULL) == -1 ||
+	    vm_origin_prepare(&source, reach, NULL) == -1 ||
 	    vm_source_is_plain(&source);
 }
 
 static int
-read_url(const struct vm_source *source, const struct vm_fetch_options *options,
+read_url(const struct vm_source *source, const struct vm_reach *reach,
     const char *where, size_t max, struct vm_buf *buf, struct vm_error *err)
 {
-	struct vm_http_access access = options->access;
+	struct vm_http_access access = reach->access;
 	const struct vm_http_request request = {
 		.url = where,
 		.access = &access,
-		.stall_ms = options->stall_ms,
+		.stall_ms = reach->stall_ms,
 	};
 
 	if (source == NULL || source->kind != VM_SOURCE_HTTP ||
@@ -93,21 +92,21 @@ on_data(void *context, const void *data, size_t len, struct vm_error *err)
 
 /* A place of its own kind (origin.h). */
 static int
-read_special(const struct vm_fetch_options *options, const char *where,
-    size_t max, struct vm_buf *buf, struct vm_error *err)
+read_special(const struct vm_reach *reach, const char *where, size_t max,
+    struct vm_buf *buf, struct vm_error *err)
 {
 	struct vm_source source VM_CLEAN_SOURCE = { 0 };
 	struct reading reading = { buf, max };
 	const struct vm_http_sink sink = { on_begin, on_data, &reading };
 	const struct vm_http_request request = {
-		.access = &options->access,
-		.stall_ms = options->stall_ms,
+		.access = &reach->access,
+		.stall_ms = reach->stall_ms,
 	};
 	struct vm_http_reply reply;
 
 	vm_buf_reset(buf);
 	if (vm_source_parse(where, NULL, &source, err) == -1 ||
-	    vm_origin_prepare(&source, options, err) == -1)
+	    vm_origin_prepare(&source, reach, err) == -1)
 		return -1;
 	return vm_origin_get(&source, &request, &sink, &reply, err);
 }
@@ -131,7 +130,7 @@ read_path(const char *path, size_t max, struct vm_buf *buf,
 
 int
 vm_document_read_long(const struct vm_source *source,
-    const struct vm_fetch_options *options, const char *where, size_t max,
+    const struct vm_reach *reach, const char *where, size_t max,
     struct vm_buf *buf, struct vm_error *err)
 {
 	struct vm_source file VM_CLEAN_SOURCE = { 0 };
@@ -142,18 +141,17 @@ vm_document_read_long(const struct vm_source *source,
 		where = file.location;
 	}
 	if (is_special(where))
-		return read_special(options, where, max, buf, err);
-	return is_url(where) ? read_url(source, options, where, max, buf, err) :
+		return read_special(reach, where, max, buf, err);
+	return is_url(where) ? read_url(source, reach, where, max, buf, err) :
 			       read_path(where, max, buf, err);
 }
 
 int
-vm_document_read(const struct vm_source *source,
-    const struct vm_fetch_options *options, const char *where,
-    struct vm_buf *buf, struct vm_error *err)
+vm_document_read(const struct vm_source *source, const struct vm_reach *reach,
+    const char *where, struct vm_buf *buf, struct vm_error *err)
 {
-	return vm_document_read_long(source, options, where, VM_DOCUMENT_MAX,
-	    buf, err);
+	return vm_document_read_long(source, reach, where, VM_DOCUMENT_MAX, buf,
+	    err);
 }
 
 char *

@@ -5,23 +5,22 @@
 #define VM_IMAGE_DOCUMENT_H
 
 #include "lib/base/buf.h"
+#include "lib/image/reach.h"
 #include "lib/image/source.h"
 
 #define VM_DOCUMENT_MAX ((size_t)1 << 20)
-
-struct vm_fetch_options;
 
 /*
  * Read the URL or path.  Credentials are sent only where the image comes from.
  * VM_E_NO_INPUT "not_found"; messages name it, without its password.
  */
 int vm_document_read(const struct vm_source *source,
-    const struct vm_fetch_options *options, const char *where,
-    struct vm_buf *buf, struct vm_error *err) VM_MUST_CHECK;
+    const struct vm_reach *reach, const char *where, struct vm_buf *buf,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /* The same of a longer one; source NULL: beside no image. */
 int vm_document_read_long(const struct vm_source *source,
-    const struct vm_fetch_options *options, const char *where, size_t max,
+    const struct vm_reach *reach, const char *where, size_t max,
     struct vm_buf *buf, struct vm_error *err) VM_MUST_CHECK;
 
 /* Where the file of this name beside the image is: the caller's. */
@@ -29,8 +28,7 @@ char *vm_document_beside(const struct vm_source *source, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* Could anybody on the way change it? */
-bool vm_document_is_plain(const char *where,
-    const struct vm_fetch_options *options);
+bool vm_document_is_plain(const char *where, const struct vm_reach *reach);
 
 /* The URL or path as it may be shown: the caller's. */
 char *vm_document_show(const char *where, struct vm_error *err) VM_MUST_CHECK;

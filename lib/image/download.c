@@ -148,9 +148,10 @@ ask(struct run *run, bool last, struct vm_http_reply *reply,
 	const struct vm_http_sink own = { on_begin, on_data, run };
 	const bool several = d->source->mirror_count > 0;
 	const struct vm_http_request request = {
-		.access = d->access,
-		.stall_ms = d->stall_ms,
-		.min_rate = last || d->max_rate != 0 ? 0 : VM_DOWNLOAD_SLOW,
+		.access = &d->reach->access,
+		.stall_ms = d->reach->stall_ms,
+		.min_rate = last || d->reach->max_rate != 0 ? 0 :
+							      VM_DOWNLOAD_SLOW,
 		.tries = last ? 0 : 2,
 		.etag = d->etag,
 		.modified = d->modified,
@@ -257,8 +258,8 @@ count_connections(const struct vm_download *d)
 {
 	unsigned urls = vm_mirrors_count(d->mirrors);
 
-	if (d->parallel != 0)
-		return d->parallel;
+	if (d->reach->parallel != 0)
+		return d->reach->parallel;
 	return urls < USUAL ? urls : USUAL;
 }
 
@@ -272,7 +273,7 @@ vm_download_run(const struct vm_download *d, const struct vm_http_sink *sink,
 		.connections = count_connections(d),
 	};
 
-	vm_rate_start(&run.rate, d->max_rate);
+	vm_rate_start(&run.rate, d->reach->max_rate);
 	if (d->part != NULL && vm_part_prefix(d->part) > 0) {
 		run.position = run.prefix = vm_part_prefix(d->part);
 		run.length = vm_part_length(d->part);

@@ -17,10 +17,9 @@
 
 struct vm_download {
 	const struct vm_source *source;
-	struct vm_mirrors *mirrors;	     /* of it */
-	const struct vm_http_access *access; /* the source's; or NULL */
-	uint64_t stall_ms, max_rate, free_bytes;
-	unsigned parallel;	     /* connections; 0: as mirrors are there */
+	struct vm_mirrors *mirrors; /* of it */
+	const struct vm_reach *reach;
+	uint64_t free_bytes;
 	const char *etag, *modified; /* of what we have, or NULL */
 	struct vm_part *part;	     /* or NULL */
 	const atomic_bool *stop;

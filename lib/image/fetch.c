@@ -270,7 +270,7 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 		    "vmfetch --verify=no to forget what was asked for before");
 	if (f->source->pull == VM_PULL_NEVER || f->options->offline)
 		return 0;
-	if (vm_origin_prepare(f->source, f->options, err) == -1 ||
+	if (vm_origin_prepare(f->source, &f->options->reach, err) == -1 ||
 	    vm_trust_check_way(f->source, f->options, err) == -1)
 		return -1;
 	if (f->source->digest[0] != '\0')
@@ -279,7 +279,7 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 						    "digest");
 	if (f->options->dry_run || f->source->digest[0] != '\0')
 		return 0;
-	present = vm_origin_pin(f->source, &f->options->access, err);
+	present = vm_origin_pin(f->source, &f->options->reach.access, err);
 	if (present == 1)
 		snprintf(f->trust.by, sizeof(f->trust.by), "registry");
 	else if (present == -1 ||

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/adapt/curl_http.h"
+#include "lib/image/reach.h"
 #include "lib/image/source.h"
 #include "lib/image/trust.h"
 #include "lib/store/alias.h"
@@ -23,18 +23,14 @@
 
 struct vm_fetch_options {
 	const char *alias; /* -a; NULL: the source's own */
-	struct vm_http_access access;
+	struct vm_reach reach;
 	enum vm_verify verify;
 	uint64_t max_bytes;    /* virtual; 0: VM_FETCH_MAX_BYTES */
 	uint64_t lock_wait_ms; /* for another's download */
-	uint64_t stall_ms;     /* 0: 30 s */
-	uint64_t max_rate;     /* of the transfer, bytes a second; 0: any */
-	unsigned parallel;     /* connections for one file; 0: as usual */
 	bool no_part;	       /* keep nothing of one that breaks off */
 	bool refresh;	       /* ask the origin again */
 	bool must_refresh;     /* and no answer is a failure */
 	bool offline;	       /* only what the store has */
-	bool insecure;	       /* http without a digest is fine */
 	const char *lock_file; /* --lock, or NULL */
 	bool locked;	       /* only what stands in it */
 	bool dry_run;

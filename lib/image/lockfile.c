@@ -274,7 +274,7 @@ static int
 go_to_url(struct vm_source *source, const struct vm_fetch_options *options,
     const char *url, struct vm_error *err)
 {
-	const struct vm_http_access *access = &options->access;
+	const struct vm_http_access *access = &options->reach.access;
 	bool secret = access->token != NULL || access->user != NULL ||
 	    access->cert_file != NULL || strchr(source->location, '@') != NULL;
 	char *clean VM_CLEAN_FREE = NULL;

@@ -11,7 +11,7 @@
 #ifndef VM_IMAGE_MIRROR_H
 #define VM_IMAGE_MIRROR_H
 
-#include "lib/adapt/curl_http.h"
+#include "lib/image/reach.h"
 #include "lib/image/source.h"
 
 /* Bit 0 is the source's own URL, bit i + 1 its mirror i. */

@@ -125,9 +125,9 @@ is_asked(const struct lookup *l)
 static int
 ask(struct lookup *l, const char *where, struct vm_error *err)
 {
-	struct vm_catalog_source catalog = {
-		.where = where, .keyring = l->keyring, .options = l->options
-	};
+	struct vm_catalog_source catalog = { .where = where,
+		.keyring = l->keyring,
+		.reach = &l->options->reach };
 	struct vm_source place VM_CLEAN_SOURCE = { 0 };
 	char *path VM_CLEAN_FREE = NULL;
 
@@ -358,7 +358,7 @@ vm_named_list(char **catalogs, size_t catalog_count, const char *keyring,
 		struct vm_catalog_source catalog = {
 			.where = catalogs[i],
 			.keyring = keyring != NULL ? keyring : get_env(KEYRING),
-			.options = options,
+			.reach = &options->reach,
 		};
 
 		if (vm_catalog_list(&catalog, names, err) == -1)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "lib/image/fetch.h"
 #include "lib/image/oci.h"
 #include "lib/image/s3.h"
 #include "lib/image/ssh.h"
@@ -52,10 +51,10 @@ prepare_oci(struct vm_source *source, bool insecure, struct vm_error *err)
 }
 
 int
-vm_origin_prepare(struct vm_source *source,
-    const struct vm_fetch_options *options, struct vm_error *err)
+vm_origin_prepare(struct vm_source *source, const struct vm_reach *reach,
+    struct vm_error *err)
 {
-	const struct vm_http_access *access = &options->access;
+	const struct vm_http_access *access = &reach->access;
 	bool auth = access->user != NULL || access->token != NULL;
 
 	switch (source->kind) {
@@ -79,9 +78,9 @@ vm_origin_prepare(struct vm_source *source,
 				      "AWS_ACCESS_KEY_ID and "
 				      "~/.aws/credentials do",
 			    err);
-		return prepare_s3(source, options->insecure, err);
+		return prepare_s3(source, reach->insecure, err);
 	case VM_SOURCE_OCI:
-		return prepare_oci(source, options->insecure, err);
+		return prepare_oci(source, reach->insecure, err);
 	default:
 		return 0;
 	}

@@ -9,9 +9,8 @@
 #define VM_IMAGE_ORIGIN_H
 
 #include "lib/adapt/curl_http.h"
+#include "lib/image/reach.h"
 #include "lib/image/source.h"
-
-struct vm_fetch_options;
 
 /*
  * Look whether the source can be asked at all, and set source->plain.  Nothing
@@ -19,8 +18,8 @@ struct vm_fetch_options;
  * VM_E_DENIED "insecure" (a signature that everybody could read); what aws.h
  * and s3.h say.
  */
-int vm_origin_prepare(struct vm_source *source,
-    const struct vm_fetch_options *options, struct vm_error *err) VM_MUST_CHECK;
+int vm_origin_prepare(struct vm_source *source, const struct vm_reach *reach,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /*
  * 1 when the place itself says which digest is right, and the source is pinned

@@ -127,11 +127,7 @@ static int
 begin(struct reading *r, const char *name, struct vm_stream_options *options,
     struct vm_error *err)
 {
-	const struct vm_fetch_options *how = r->files->options;
-
-	options->access = &how->access;
-	options->stall_ms = how->stall_ms;
-	options->max_rate = how->max_rate;
+	options->reach = &r->files->options->reach;
 	options->progress = note_progress;
 	options->context = r;
 	vm_stream_clean(&r->stream);
@@ -229,7 +225,7 @@ read_checks(struct reading *r, struct vm_error *err)
 
 	if (where == NULL)
 		return -1;
-	if (vm_document_read(source, r->files->options, where, &text,
+	if (vm_document_read(source, &r->files->options->reach, where, &text,
 		&failure) == 0)
 		return vm_ovf_checks_expect(&r->checks,
 			   text.data == NULL ? "" : text.data, text.len,

@@ -271,11 +271,12 @@ fetch(struct worker *w, uint64_t filled, struct vm_error *err)
 	const struct vm_download *d = ranges->download;
 	const struct vm_http_sink sink = { on_begin, on_data, w };
 	const struct vm_http_request request = {
-		.access = d->access,
+		.access = &d->reach->access,
 		.session = w->session,
-		.stall_ms = d->stall_ms,
-		.min_rate = w->patient || d->max_rate != 0 ? 0 :
-							     VM_DOWNLOAD_SLOW,
+		.stall_ms = d->reach->stall_ms,
+		.min_rate = w->patient || d->reach->max_rate != 0 ?
+		    0 :
+		    VM_DOWNLOAD_SLOW,
 		.tries = w->patient ? 0 : 2,
 		.pinned = d->source->digest[0] != '\0',
 		.offset = get_start(c, w->piece) + filled,

@@ -59,9 +59,9 @@ fetch(const struct run *run, struct vm_source *source,
 	if (named.found && how.alias == NULL)
 		how.alias = named.alias;
 	if (named.found && named.is_strange)
-		how.access = (struct vm_http_access){
-			.ca_file = how.access.ca_file,
-			.no_private = how.access.no_private,
+		how.reach.access = (struct vm_http_access){
+			.ca_file = how.reach.access.ca_file,
+			.no_private = how.reach.access.no_private,
 		};
 	if (fetch_as(run, source, &how, fetched, err) == -1)
 		return -1;
@@ -404,7 +404,7 @@ is_for_names(const struct vm_image_options *options)
 static bool
 is_for_one(const struct vm_image_options *options)
 {
-	const struct vm_http_access *access = &options->fetch.access;
+	const struct vm_http_access *access = &options->fetch.reach.access;
 
 	return options->fetch.alias != NULL || options->checksum != NULL ||
 	    options->checksums != NULL || options->signature != NULL ||

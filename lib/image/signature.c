@@ -40,9 +40,9 @@ append_suffix(const char *where, const char *suffix, struct vm_error *err)
 
 /* The signature that lies beside the checksums, by its usual names. */
 static int
-find_signature(const struct vm_source *source,
-    const struct vm_fetch_options *options, const struct vm_signature *file,
-    bool minisign, struct vm_buf *signature, struct vm_error *err)
+find_signature(const struct vm_source *source, const struct vm_reach *reach,
+    const struct vm_signature *file, bool minisign, struct vm_buf *signature,
+    struct vm_error *err)
 {
 	static const char *const suffixes[2][SUFFIXES] = {
 		{ ".gpg", ".sign", ".asc", ".sig", NULL },
@@ -55,7 +55,7 @@ find_signature(const struct vm_source *source,
 
 		if (where == NULL)
 			return -1;
-		if (vm_document_read(source, options, where, signature,
+		if (vm_document_read(source, reach, where, signature,
 			&failure) == 0)
 			return 0;
 		if (failure.kind == VM_E_NO_INPUT ||
@@ -72,23 +72,23 @@ find_signature(const struct vm_source *source,
 
 int
 vm_signature_check(const struct vm_signature *file,
-    const struct vm_source *source, const struct vm_fetch_options *options,
+    const struct vm_source *source, const struct vm_reach *reach,
     struct vm_buf *text, char *by, struct vm_error *err)
 {
 	VM_CLEAN_BUF struct vm_buf keyring = { 0 }, signature = { 0 };
 	char hex[VM_HASH_SHA256_HEX];
 	bool inside;
 
-	if (vm_document_read(source, options, file->keyring, &keyring, err) ==
+	if (vm_document_read(source, reach, file->keyring, &keyring, err) ==
 		-1 ||
 	    vm_hash_sha256(keyring.data, keyring.len, hex, err) == -1)
 		return -1;
 	inside = file->signature == NULL && is_signed_inside(&keyring, text);
 	if (!inside &&
 	    (file->signature != NULL ?
-		    vm_document_read(source, options, file->signature,
-			&signature, err) :
-		    find_signature(source, options, file,
+		    vm_document_read(source, reach, file->signature, &signature,
+			err) :
+		    find_signature(source, reach, file,
 			vm_minisign_is_file(&keyring), &signature, err)) == -1)
 		return -1;
 	if (check_signature(&keyring, inside ? NULL : &signature, text, err) ==

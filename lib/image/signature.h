@@ -25,7 +25,7 @@ struct vm_signature {
  * minisign.h say.
  */
 int vm_signature_check(const struct vm_signature *signature,
-    const struct vm_source *source, const struct vm_fetch_options *options,
+    const struct vm_source *source, const struct vm_reach *reach,
     struct vm_buf *text, char *by, struct vm_error *err) VM_MUST_CHECK;
 
 /*

@@ -162,10 +162,7 @@ read_http(struct vm_stream *s, struct vm_error *err)
 	const struct vm_stream_options *options = &s->options;
 	const struct vm_download download = {
 		.source = options->source,
-		.access = options->access,
-		.stall_ms = options->stall_ms,
-		.max_rate = options->max_rate,
-		.parallel = options->parallel,
+		.reach = options->reach,
 		.free_bytes = options->free_bytes,
 		.etag = options->etag,
 		.modified = options->modified,

@@ -23,10 +23,7 @@
 
 struct vm_stream_options {
 	const struct vm_source *source;
-	const struct vm_http_access *access;
-	uint64_t stall_ms;
-	uint64_t max_rate;	     /* bytes a second; 0: any */
-	unsigned parallel;	     /* connections; 0: as usual */
+	const struct vm_reach *reach;
 	struct vm_part *part;	     /* of http sources, or NULL */
 	struct vm_mirrors *mirrors;  /* of http sources */
 	const char *etag, *modified; /* of what we have, or NULL */

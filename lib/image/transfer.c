@@ -85,10 +85,7 @@ download_with(struct vm_transfer *t, struct vm_part *part, char *id,
 	};
 	struct vm_stream_options options = {
 		.source = t->source,
-		.access = &t->options->access,
-		.stall_ms = t->options->stall_ms,
-		.max_rate = t->options->max_rate,
-		.parallel = t->options->parallel,
+		.reach = &t->options->reach,
 		.max_bytes = max_bytes(t),
 		.part = part,
 		.mirrors = &t->mirrors,

@@ -93,7 +93,7 @@ vm_trust_check(const struct vm_source *source,
 		return refuse(err,
 		    "a keyring is a file: one that comes by the "
 		    "network proves nothing");
-	if (signature && options->insecure)
+	if (signature && options->reach.insecure)
 		return refuse(err,
 		    "--insecure and a signature exclude each "
 		    "other");
@@ -123,7 +123,7 @@ are_plain(const struct vm_source *source,
 
 	return where == NULL || strcmp(where, "auto") == 0 ?
 	    vm_source_is_plain(source) :
-	    vm_document_is_plain(where, options);
+	    vm_document_is_plain(where, &options->reach);
 }
 
 static int
@@ -139,9 +139,9 @@ int
 vm_trust_check_way(const struct vm_source *source,
     const struct vm_fetch_options *options, struct vm_error *err)
 {
-	const struct vm_http_access *access = &options->access;
+	const struct vm_http_access *access = &options->reach.access;
 
-	if (options->insecure)
+	if (options->reach.insecure)
 		return 0;
 	if (vm_source_is_plain(source) &&
 	    (access->token != NULL || access->user != NULL)) {
@@ -175,8 +175,8 @@ verify(const struct vm_source *source, const struct vm_fetch_options *options,
 		.shown = document->shown,
 	};
 
-	return vm_signature_check(&signature, source, options, &document->text,
-	    trust->by, err);
+	return vm_signature_check(&signature, source, &options->reach,
+	    &document->text, trust->by, err);
 }
 
 bool
@@ -194,7 +194,7 @@ vm_trust_is_met(const struct vm_source *source, const char *origin,
 		return by[0] != '\0';
 	return strncmp(by, "signature:", 10) == 0 && origin != NULL &&
 	    strcmp(from, origin) == 0 && source->keyring != NULL &&
-	    vm_document_read(source, options, source->keyring, &keyring,
+	    vm_document_read(source, &options->reach, source->keyring, &keyring,
 		NULL) == 0 &&
 	    vm_hash_sha256(keyring.data, keyring.len, hex, NULL) == 0 &&
 	    strcmp(by + 10, hex) == 0;
@@ -298,8 +298,8 @@ try_document(const struct vm_source *source,
 {
 	document->shown = vm_document_show(document->where, err);
 	if (document->shown == NULL ||
-	    vm_document_read(source, options, document->where, &document->text,
-		err) == -1)
+	    vm_document_read(source, &options->reach, document->where,
+		&document->text, err) == -1)
 		return -1;
 	document->was_read = true;
 	snprintf(trust->by, sizeof(trust->by), "checksums");

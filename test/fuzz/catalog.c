@@ -7,7 +7,7 @@
 
 #include "lib/image/catalog_index.h"
 #include "lib/image/catalog_streams.h"
-#include "lib/image/fetch.h"
+#include "lib/image/reach.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -40,9 +40,8 @@ int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
-	const struct vm_fetch_options options = { 0 };
-	struct vm_catalog_source catalog = { .where = WHERE,
-		.options = &options };
+	const struct vm_reach reach = { 0 };
+	struct vm_catalog_source catalog = { .where = WHERE, .reach = &reach };
 	struct vm_catalog_search first VM_CLEAN_SEARCH = { 0 };
 	struct vm_catalog_search second VM_CLEAN_SEARCH = { 0 };
 	struct vm_error err = { 0 };
