@@ -48,27 +48,31 @@ find_newest(const struct vm_json *product, const char **name)
 	return newest;
 }
 
-/* The names of a product: its aliases, its release and the release's number. */
+/*
+ * The names of a product: its aliases.  Only without any the release, which
+ * several variants may share.
+ */
 static char *
 join_names(const struct vm_json *product, struct vm_error *err)
 {
-	return vm_buf_printf(err, "%s,%s,%s",
-	    vm_json_string(product, "aliases", ""),
-	    vm_json_string(product, "release", ""),
-	    vm_json_string(product, "version", ""));
+	const char *aliases = vm_json_string(product, "aliases", "");
+
+	return aliases[0] != '\0' ?
+	    vm_buf_printf(err, "%s", aliases) :
+	    vm_buf_printf(err, "%s,%s", vm_json_string(product, "release", ""),
+		vm_json_string(product, "version", ""));
 }
 
-/* Its first alias, with the os in front of it where it does not say so. */
+/* The first of them, with the os in front where it does not say so. */
 static char *
-make_short_name(const struct vm_json *product, struct vm_error *err)
+make_short_name(const struct vm_json *product, const char *names,
+    struct vm_error *err)
 {
 	const char *os = vm_json_string(product, "os", "");
-	const char *aliases = vm_json_string(product, "aliases", "");
-	int len = (int)strcspn(aliases, ",");
-	bool bare = strncasecmp(aliases, os, strlen(os)) != 0;
+	bool bare = strncasecmp(names, os, strlen(os)) != 0;
 
 	return vm_buf_printf(err, "%s%s%.*s", bare ? os : "", bare ? "-" : "",
-	    len, aliases);
+	    (int)strcspn(names, ","), names);
 }
 
 static int
@@ -89,8 +93,8 @@ offer_product(const char *name, const struct vm_json *product, const char *base,
 	if (disk == NULL)
 		return 0;
 	names = join_names(product, err);
-	short_name = make_short_name(product, err);
-	if (names == NULL || short_name == NULL)
+	if (names == NULL ||
+	    (short_name = make_short_name(product, names, err)) == NULL)
 		return -1;
 	item.short_name = short_name;
 	type = vm_json_string(disk, "ftype", "");

@@ -68,7 +68,7 @@ index()
 		size=6442450944
 		aliases=debian/bookworm stable
 		notes=Debian 12.
-
+		 
 		  Of several lines.
 
 		[debian-12]
@@ -102,7 +102,16 @@ streams()
 		    "disk1.img": item("disk1.img"; "server/new.img"; $img)}},
 		"20251231": {items: {"manifest": item("manifest";
 		    "server/m"; $old)}}}};
+	    # as LXD and Incus have it: variants of one release
+	    def variant(v; p): {os: "Debian", arch: $arch, release: "bookworm",
+		variant: v, aliases: ("debian/bookworm/\(v),debian/12/\(v)" +
+		if v == "default" then ",debian/bookworm,debian/12" else ""
+		end), versions: {"\(if v == "cloud" then 2025 else 2024 end
+		)0101_05:24": {items: {"disk.qcow2": item("disk-kvm.img"; p;
+		$img), "root.squashfs": item("squashfs"; "r"; $old)}}}};
 	    {format: "products:1.0", products: {
+		"debian:bookworm:default": variant("default"; "server/d.qcow2"),
+		"debian:bookworm:cloud": variant("cloud"; "server/c.qcow2"),
 		"com.example:server:24.04:vax": product("vax"),
 		"com.example:server:24.04:own": product($arch)}}' \
 	    >web/s/streams/v1/com.example:download.json
@@ -203,10 +212,11 @@ streams()
 @test "all that a catalogue has, as a list and fetched" {
 	index
 	streams
-	: >web/old.raw.xz
+	touch web/old.raw.xz web/s/server/{c,d}.qcow2
 	status_is 0 vmfetch -n --all --catalog web/index --catalog web/s/ \
 	    -Ho image.alias,state
-	out_is $'old-9\tabsent\ndebian-12\tabsent\nubuntu-24.04\tabsent'
+	out_is "$(printf '%s\tabsent\n' old-9 debian-12 \
+	    debian-bookworm-default debian-bookworm-cloud ubuntu-24.04)"
 	[ ! -e "$VMPIPE_ROOT" ]
 	cat >>web/index <<-END
 
@@ -364,6 +374,20 @@ streams()
 	status_is 0 vmfetch -a file --catalog web/s/ noble
 	status_is 66 vmfetch --catalog web/s/ ubuntu-24.4
 	err_has 'run: vmfetch ubuntu-24.04'
+}
+
+@test "simplestreams: the variant that is asked for" {
+	streams
+	cp box.qcow2 web/s/server/d.qcow2
+	mv web/s/server/d.qcow2 web/s/server/c.qcow2
+	status_is 0 vmfetch --catalog web/s/ debian/12/cloud
+	id_is "$img"
+	rm -r "$VMPIPE_ROOT"
+	status_is 66 vmfetch --catalog web/s/ debian-bookworm
+	err_has 'server/d.qcow2'
+	cp box.qcow2 web/s/server/d.qcow2
+	status_is 0 vmfetch --catalog web/s/ debian-bookworm
+	status_is 66 vmfetch --catalog web/s/ bookworm
 }
 
 @test "simplestreams: signed documents, each of them" {
