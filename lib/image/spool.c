@@ -5,10 +5,26 @@
 
 #include "lib/base/clean.h"
 #include "lib/base/fd.h"
+#include "lib/disk/chunks.h"
 #include "lib/disk/raw.h"
 #include "lib/qemu/img.h"
 
 #define SPOOL "download"
+
+/* Write what is not zero: the blocks of a fixed disk mostly are. */
+static int
+add(int fd, const unsigned char *data, size_t len, uint64_t at,
+    struct vm_error *err)
+{
+	for (size_t done = 0, part; done < len; done += part) {
+		part = len - done < VM_CHUNK_HOLE ? len - done : VM_CHUNK_HOLE;
+		if (!vm_chunks_is_zero(data + done, part) &&
+		    vm_fd_pwrite(fd, data + done, part, at + done, "the store",
+			err) == -1)
+			return -1;
+	}
+	return 0;
+}
 
 static int
 save(struct vm_build *b, int fd, struct vm_error *err)
@@ -17,9 +33,11 @@ save(struct vm_build *b, int fd, struct vm_error *err)
 	size_t len = b->head.len;
 
 	while (len > 0)
-		if (vm_fd_write(fd, data, len, "the store", err) == -1 ||
+		if (add(fd, data, len, b->unpacked - len, err) == -1 ||
 		    vm_build_pull(b, &data, &len, err) == -1)
 			return -1;
+	if (ftruncate(fd, (off_t)b->unpacked) == -1)
+		return vm_error_errno(err, errno, "set the download's size");
 	return 0;
 }
 
