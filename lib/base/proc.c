@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +21,9 @@
 #define ERR_TAIL ((size_t)64 << 10)
 #define OUT_DEFAULT ((size_t)1 << 20)
 
-static volatile sig_atomic_t stop_signal;
+/* Also read by other threads than the one that gets the signal. */
+static atomic_int stop_signal;
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "for a signal handler, C17 7.14.1.1");
 
 static void
 note_stop(int signo)

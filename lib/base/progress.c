@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,8 +14,8 @@
 #define REDRAW_MS 100
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static volatile sig_atomic_t asked; /* SIGUSR1 came */
-static int drawing;		    /* a terminal is there */
+static atomic_int asked; /* SIGUSR1 came, to whatever thread */
+static int drawing;	 /* a terminal is there */
 static struct {
 	char subject[128];
 	enum vm_progress_unit unit;
@@ -95,8 +96,7 @@ draw_locked(void)
 	char line[400], text[512];
 	uint64_t now = vm_clock_ms();
 
-	if (asked) {
-		asked = 0;
+	if (atomic_exchange(&asked, 0) != 0) {
 		clear_locked();
 		format_line(line, sizeof(line));
 		snprintf(text, sizeof(text), "%s: %s\n", vm_log_name(), line);
