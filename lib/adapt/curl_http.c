@@ -16,6 +16,7 @@
 
 #define HOPS_MAX 5
 #define DROPPED_MAX ((size_t)1 << 20) /* of an error's page */
+
 /* One GET from its first request to its last byte. */
 struct transfer {
 	const struct vm_http_request *request;

@@ -498,8 +498,8 @@ made()
 	status_is 66 vmfetch ./none.raw ./box.raw
 	[ "$(field state | paste -sd,)" = failed,fetched ]
 	status_is 1 vmfetch ./none.raw web/box.qcow2 'http://x y/'
-	status_is 64 vmfetch ftp://localhost/x
-	err_has "only http, https, file, ssh, s3 and oci"
+	status_is 64 vmfetch gopher://localhost/x
+	err_has "only http, https, ftp, ftps, file, ssh, s3 and oci"
 }
 
 @test "wrong command lines" {
