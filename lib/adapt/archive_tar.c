@@ -14,13 +14,17 @@
 #define MAGIC_AT 257
 #define MAGIC "ustar"
 #define SHOWN 200 /* bytes of a name in a message */
+/* A sparse member's map is part of its header, and is kept in memory. */
+#define HEADER_MAX ((size_t)4 << 20)
 
 struct vm_tar {
 	struct archive *archive;
 	vm_archive_pull *pull;
 	void *context;
 	struct vm_error error; /* of pull */
-	void *names;	       /* tree of those seen */
+	bool in_header;	       /* and so many bytes of it have come: */
+	size_t header_len;
+	void *names; /* tree of those seen */
 	size_t count;
 	uint64_t size, position; /* of the member at hand */
 	bool ended;		 /* it has no further block */
@@ -39,6 +43,12 @@ feed(struct archive *archive, void *context, const void **data)
 
 	if (t->pull(t->context, data, &len, &t->error) == -1) {
 		archive_set_error(archive, EIO, "%s", t->error.message);
+		return -1;
+	}
+	t->header_len += t->in_header ? len : 0;
+	if (t->header_len > HEADER_MAX) {
+		archive_set_error(archive, EINVAL,
+		    "a header of more than %zu bytes", HEADER_MAX);
 		return -1;
 	}
 	return (la_ssize_t)len;
@@ -223,13 +233,30 @@ is_about_charset(struct archive_entry *entry)
 	return false;
 }
 
+/* Pass over what is left of the last member, then read the next header. */
+static int
+read_header(struct vm_tar *t, struct archive_entry **entry)
+{
+	int result = t->count == 0 ? ARCHIVE_OK :
+				     archive_read_data_skip(t->archive);
+
+	if (result != ARCHIVE_OK && result != ARCHIVE_EOF)
+		return result;
+	t->in_header = true;
+	t->header_len = 0;
+	result = archive_read_next_header(t->archive, entry);
+	t->in_header = false;
+	t->header_len = 0;
+	return result;
+}
+
 int
 vm_tar_next(struct vm_tar *t, struct vm_tar_member *member,
     struct vm_error *err)
 {
 	struct archive_entry *entry;
 
-	switch (archive_read_next_header(t->archive, &entry)) {
+	switch (read_header(t, &entry)) {
 	case ARCHIVE_EOF:
 		return 0;
 	case ARCHIVE_WARN:

@@ -156,6 +156,25 @@ test_refuses_damage_and_lies(void **state)
 	    "bad_archive");
 }
 
+/* A sparse member's map of 4 million parts would take 200 MB of memory. */
+static void
+test_headers_have_a_limit(void **state)
+{
+	struct vm_buf out VM_CLEAN_BUF = { 0 };
+	struct vm_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    list("m=$(mktemp) && perl -e 'print \"4000000\\n\","
+		 " \"0\\n\" x 8e6' >$m && " MKTAR
+		 "s,file=$m,pax=GNU.sparse.major:1,pax=GNU.sparse.minor:0,"
+		 "pax=GNU.sparse.realsize:512; rm -f $m",
+		4096, &out, &err),
+	    -1);
+	assert_string_equal(err.code, "bad_archive");
+	assert_non_null(strstr(err.message, "a header of more than"));
+}
+
 int
 main(void)
 {
@@ -164,6 +183,7 @@ main(void)
 		cmocka_unit_test(test_sparse_members_have_their_zeros),
 		cmocka_unit_test(test_refuses_hostile_members),
 		cmocka_unit_test(test_refuses_damage_and_lies),
+		cmocka_unit_test(test_headers_have_a_limit),
 	};
 
 	return cmocka_run_group_tests_name("tar", tests, NULL, NULL);
