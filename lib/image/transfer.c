@@ -155,11 +155,24 @@ is_of_liar(struct vm_transfer *t, bool resumed, const struct vm_error *failure)
 	    vm_mirrors_blame(&t->mirrors);
 }
 
+/*
+ * Did it get in, and then no more?  What lets us in there is good for a while
+ * only, and is made anew (origin.h).
+ */
+static bool
+has_expired(const struct vm_transfer *t, const struct vm_error *failure)
+{
+	return strcmp(failure->code, "forbidden") == 0 &&
+	    t->mirrors.given != 0 &&
+	    (t->source->kind == VM_SOURCE_OCI ||
+		t->source->kind == VM_SOURCE_S3);
+}
+
 /* Was it lost in a way that another try may mend? */
 static bool
 is_lost(struct vm_transfer *t, bool resumed, const struct vm_error *failure)
 {
-	return is_of_liar(t, resumed, failure) ||
+	return is_of_liar(t, resumed, failure) || has_expired(t, failure) ||
 	    strcmp(failure->code, "restart") == 0 ||
 	    strcmp(failure->code, "connection_lost") == 0 ||
 	    (resumed && failure->kind == VM_E_DATA);

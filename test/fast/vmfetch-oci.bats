@@ -203,6 +203,24 @@ platform()
 	[ "$(asked GET "/v2/lab/debian/blobs/sha256:$sum" bearer)" = 1 ]
 }
 
+@test "oci://: what lets us in expires while the blob comes: we ask for more of it" {
+	head -c 3M /dev/urandom >big.img
+	put lab/big 1 big.img
+	mkdir -p cloud/s3/blobs
+	: >cloud/s3/blobs/.public
+	sum=$(sha256sum big.img | cut -d' ' -f1)
+	cp big.img "cloud/s3/blobs/sha256:$sum"
+	echo "https://$tls/blobs" >cloud/blobs-at
+	echo 2000000 >cloud/drop
+	: >cloud/expiring
+	status_is 0 get "oci://$tls/lab/big:1"
+	got_it
+	[ "$(asked GET "/v2/lab/big/blobs/sha256:$sum")" = 2 ]
+	[ "$(asked GET "/blobs/sha256:$sum")" = 3 ]
+	is_not_stored let-me-in
+	no_litter
+}
+
 @test "oci://: plain http only to this machine, and when it is said" {
 	echo http >cloud/scheme
 	put lab/debian 12 box.qcow2

@@ -14,7 +14,8 @@
 #   /token                       gives one; with DIR/private to amy:secret only;
 #                                DIR/token is what it answers instead
 #
-# DIR/drop: the first answer with a file ends after so many bytes of it;
+# DIR/drop: the first answer with a longer file ends after so many bytes of it,
+# and with DIR/expiring nobody gets more of it with the same signature;
 # DIR/region: another one than this is sent away, as S3 does it, to nowhere.
 # DIR/realm is where the registry says that tokens are, else /token by the
 # protocol in DIR/scheme (https); DIR/basic: it wants user and password itself.
@@ -45,6 +46,13 @@ sub slurp {
 	open my $file, '<:raw', $path or return undef;
 	local $/;
 	return scalar <$file>;
+}
+
+sub spill {
+	my ($path, $text) = @_;
+	open my $file, '>', $path or die;
+	print $file $text;
+	close $file;
 }
 
 sub word {
@@ -81,8 +89,9 @@ sub send_file {
 	my ($client, $path, $h) = @_;
 	my $data = slurp($path) // return reply($client, '404 Not Found', '');
 	my $etag = 'ETag: "' . sha256_hex($data) . '"';
-	if (defined(my $drop = word('drop'))) {
+	if (length $data > (my $drop = word('drop') // length $data)) {
 		unlink "$dir/drop";
+		spill("$dir/expired", $h->{query}) if -e "$dir/expiring";
 		print $client join "\r\n", 'HTTP/1.1 200 OK', $etag,
 		    'Content-Length: ' . length $data, '', substr $data, 0, $drop;
 		return;
@@ -121,6 +130,9 @@ sub is_signed {
 sub object {
 	my ($client, $path, $query, $h) = @_;
 	my ($bucket) = $path =~ m{^/([^/]+)/};
+	$h->{query} = $query // '';
+	return reply($client, '403 Forbidden', '<Error/>')
+	    if (word('expired') // '') eq $h->{query} && $query;
 	my $region = word('region');
 	return reply($client, '301 Moved Permanently', '<Error/>')
 	    if defined $region && ($query // '') !~ m{%2F$region%2F};
@@ -163,8 +175,9 @@ sub registry {
 	    $what eq 'manifests' &&
 	    ($h->{accept} // '') !~ /oci\.image\.manifest/;
 	my $at = word('blobs-at');
+	spill("$dir/sent", (word('sent') // 0) + 1) if defined $at;
 	return reply($client, '307 Temporary Redirect', '',
-	    "Location: $at/$name?X-Sig=let-me-in")
+	    "Location: $at/$name?X-Sig=let-me-in" . word('sent'))
 	    if $what eq 'blobs' && defined $at;
 	send_file($client, "$dir/oci/$repo/$what/$name", $h);
 }
