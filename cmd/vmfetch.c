@@ -18,7 +18,7 @@ struct opts {
 	struct vm_cli_list roles, catalogs, mirrors;
 	const char *refresh; /* "", "must"; NULL: do not */
 	uint64_t max_size, lock_timeout, stall_timeout, limit_rate, auth_fd,
-	    parallel;
+	    parallel, jobs;
 	uint64_t lease; /* UINT64_MAX: none */
 	bool offline, all, insecure, locked, no_private, no_part;
 	bool pin, unpin;
@@ -89,6 +89,8 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_DURATION, AT(stall_timeout), 0, 0, NULL },
 	{ 0, "limit-rate", "RATE", "at most so many bytes a second",
 	    VM_CLI_SIZE, AT(limit_rate), 0, 0, NULL },
+	{ 'j', "jobs", "N", "fetch N sources at a time (default 1)",
+	    VM_CLI_NUMBER, AT(jobs), 1, 64, NULL },
 	{ 0, "parallel", "N", "have one file over so many connections",
 	    VM_CLI_NUMBER, AT(parallel), 1, 8, NULL },
 	{ 0, "no-part", NULL, "keep nothing of a transfer that breaks off",
@@ -187,6 +189,7 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 		.mirrors = o->mirrors.items,
 		.mirror_count = o->mirrors.count,
 		.all = o->all,
+		.jobs = o->jobs,
 		.pin = {
 			.pin = o->pin,
 			.unpin = o->unpin,

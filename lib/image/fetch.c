@@ -199,9 +199,11 @@ fetch_absent(struct fetch *f, char *id, struct vm_error *err)
 		return refuse_pull(err);
 	if (f->options->offline)
 		return refuse_offline(err);
-	vm_progress_start(f->alias, 0, VM_PROGRESS_BYTES);
+	if (!f->options->is_one_of_many)
+		vm_progress_start(f->alias, 0, VM_PROGRESS_BYTES);
 	result = fetch_locked(f, id, err);
-	vm_progress_end();
+	if (!f->options->is_one_of_many)
+		vm_progress_end();
 	return result;
 }
 
@@ -367,7 +369,8 @@ vm_fetch_source(struct vm_store *store, const struct vm_source *source,
 	struct fetch f VM_CLEAN(release) = { .store = store,
 		.source = &pinned,
 		.options = options,
-		.flight.lock_fd = -1 };
+		.flight = {
+		    .lock_fd = -1, .silent = options->is_one_of_many } };
 	struct vm_fetched made = { 0 };
 	struct vm_error failure = { 0 };
 

@@ -33,6 +33,7 @@ struct vm_fetch_options {
 	bool offline;	       /* only what the store has */
 	const char *lock_file; /* --lock, or NULL */
 	bool locked;	       /* only what stands in it */
+	bool is_one_of_many;   /* at once: it shows no progress of its own */
 	bool dry_run;
 };
 

@@ -39,7 +39,7 @@ vm_flight_begin(struct vm_store *store, const char *source, uint64_t wait_ms,
 	uint64_t start = vm_clock_ms();
 	struct vm_error failure = { 0 };
 
-	*flight = (struct vm_flight){ .lock_fd = -1 };
+	*flight = (struct vm_flight){ .lock_fd = -1, .silent = flight->silent };
 	if (vm_hash_sha256(source, strlen(source), hex, err) == -1)
 		return -1;
 	snprintf(name, sizeof(name), "fetch-%s", hex);
@@ -62,7 +62,8 @@ vm_flight_begin(struct vm_store *store, const char *source, uint64_t wait_ms,
 			return vm_error_set(err, VM_E_TRY_AGAIN, "locked",
 			    "%s: another process is fetching it", source);
 		flight->waited = true;
-		show_other(store, name);
+		if (!flight->silent)
+			show_other(store, name);
 	}
 }
 
@@ -72,8 +73,10 @@ vm_flight_note(struct vm_flight *flight, uint64_t done, uint64_t total)
 	uint64_t now = vm_clock_ms();
 	char note[NOTE_LEN + 1];
 
-	vm_progress_total(total == UINT64_MAX ? 0 : total);
-	vm_progress_update(done);
+	if (!flight->silent) {
+		vm_progress_total(total == UINT64_MAX ? 0 : total);
+		vm_progress_update(done);
+	}
 	if (flight->lock_fd == -1 || now - flight->noted_ms < LOOK_MS)
 		return;
 	flight->noted_ms = now;

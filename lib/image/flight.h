@@ -20,11 +20,13 @@
 struct vm_flight {
 	int lock_fd;	   /* -1: not ours */
 	bool waited;	   /* another process had it first */
+	bool silent;	   /* show nothing: it is one of several at once */
 	uint64_t noted_ms; /* when the file was last written */
 };
 
 /*
- * Take the lock of `source`; another's progress is shown meanwhile.
+ * Take the lock of `source`; another's progress is shown meanwhile, unless the
+ * flight, all-zero otherwise, is silent.
  * VM_E_TRY_AGAIN "locked" after wait_ms (VM_LOCK_FOREVER), VM_E_INTERRUPTED.
  */
 int vm_flight_begin(struct vm_store *store, const char *source,

@@ -1,10 +1,13 @@
 #include "lib/image/run.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/proc.h"
+#include "lib/image/demand.h"
 #include "lib/image/generation.h"
+#include "lib/image/jobs.h"
 #include "lib/image/lockfile.h"
 #include "lib/image/named.h"
 #include "lib/image/ovf_manifest.h"
@@ -18,8 +21,9 @@
 struct run {
 	struct vm_store *store;
 	const struct vm_image_options *options;
-	struct vm_records *records;
-	size_t first; /* record of the manifest at hand */
+	struct vm_jobs jobs;
+	size_t first;		   /* job of the manifest at hand */
+	pthread_mutex_t lock_file; /* who writes in it */
 };
 
 /* --- one record ---------------------------------------------------------- */
@@ -51,6 +55,7 @@ fetch(const struct run *run, struct vm_source *source,
 	struct vm_fetch_options how = options->fetch;
 	struct vm_named named VM_CLEAN_NAMED = { 0 };
 
+	how.is_one_of_many = options->jobs > 1 && run->jobs.count > 1;
 	if (vm_named_find(run->store, options->catalogs, options->catalog_count,
 		&how, source, &named, err) == -1)
 		return -1;
@@ -72,17 +77,20 @@ fetch(const struct run *run, struct vm_source *source,
 
 /* --lock: write down what it was. */
 static int
-note(const struct run *run, const struct vm_fetched *fetched,
-    struct vm_error *err)
+note(struct run *run, const struct vm_fetched *fetched, struct vm_error *err)
 {
 	const struct vm_fetch_options *how = &run->options->fetch;
+	int result;
 
 	if (how->lock_file == NULL || how->locked || how->dry_run)
 		return 0;
 	if (fetched->alias.name[0] == '\0')
 		return vm_error_set(err, VM_E_USAGE, "usage",
 		    "%s: --lock needs an alias, not an id", fetched->alias.id);
-	return vm_lockfile_note(run->store, how->lock_file, fetched, err);
+	pthread_mutex_lock(&run->lock_file);
+	result = vm_lockfile_note(run->store, how->lock_file, fetched, err);
+	pthread_mutex_unlock(&run->lock_file);
+	return result;
 }
 
 static int
@@ -159,9 +167,11 @@ write_manifest(const struct run *run, const struct vm_fetched *fetched,
 
 /* Fetch it for the record, which says how that went. */
 static int
-fetch_record(const struct run *run, struct vm_source *source,
-    struct vm_json *record, struct vm_error *err)
+fetch_job(void *context, struct vm_job *job, struct vm_error *err)
 {
+	struct run *run = context;
+	struct vm_source *source = &job->source;
+	struct vm_json *record = job->record;
 	struct vm_json *facts VM_CLEAN_JSON = NULL;
 	struct vm_fetched fetched = { 0 };
 	struct vm_error failure = { 0 };
@@ -184,6 +194,26 @@ fetch_record(const struct run *run, struct vm_source *source,
 
 /* --- sources ------------------------------------------------------------- */
 
+/* To be fetched when all are known; both are taken. */
+static int
+add(struct run *run, struct vm_json *record, struct vm_source *source,
+    struct vm_error *err)
+{
+	struct vm_job *job = vm_jobs_add(&run->jobs, record, err);
+
+	if (job == NULL)
+		return -1;
+	job->source = *source;
+	*source = (struct vm_source){ 0 };
+	job->due = job->source.shown != NULL;
+	if (!job->due)
+		return 0;
+	job->name = job->source.kind == VM_SOURCE_STORE ?
+	    vm_buf_printf(err, "%s", job->source.shown) :
+	    vm_source_name(&job->source, err);
+	return job->name == NULL ? -1 : 0;
+}
+
 static int
 add_mirrors(const struct run *run, struct vm_source *source,
     struct vm_error *err)
@@ -196,7 +226,7 @@ add_mirrors(const struct run *run, struct vm_source *source,
 }
 
 static int
-run_source(const struct run *run, const char *text, bool is_file,
+run_source(struct run *run, const char *text, bool is_file,
     struct vm_error *err)
 {
 	struct vm_source source VM_CLEAN_SOURCE = { 0 };
@@ -215,19 +245,20 @@ run_source(const struct run *run, const char *text, bool is_file,
 			return -1;
 		text = path;
 	}
-	if (record == NULL || vm_proc_check_stop(err) == -1)
+	if (record == NULL)
 		return -1;
-	if ((vm_source_parse(text, NULL, &source, &failure) == -1 ||
-			(checksum != NULL &&
-			    vm_source_pin(&source, checksum, &failure) == -1) ||
-			vm_source_set_trust(&source, NULL,
-			    run->options->checksums, run->options->signature,
-			    run->options->keyring, &failure) == -1 ||
-			add_mirrors(run, &source, &failure) == -1 ?
-		    vm_record_fail(record, TOOL, &failure, err) :
-		    fetch_record(run, &source, record, err)) == -1)
-		return -1;
-	return vm_records_add(run->records, VM_TAKE(record), err);
+	if (vm_source_parse(text, NULL, &source, &failure) == -1 ||
+	    (checksum != NULL &&
+		vm_source_pin(&source, checksum, &failure) == -1) ||
+	    vm_source_set_trust(&source, NULL, run->options->checksums,
+		run->options->signature, run->options->keyring,
+		&failure) == -1 ||
+	    add_mirrors(run, &source, &failure) == -1) {
+		vm_source_release(&source);
+		if (vm_record_fail(record, TOOL, &failure, err) == -1)
+			return -1;
+	}
+	return add(run, VM_TAKE(record), &source, err);
 }
 
 /* --- manifests ----------------------------------------------------------- */
@@ -255,18 +286,18 @@ check_roles(const struct vm_image_options *options,
 	return 0;
 }
 
-/* An earlier record of this manifest with the same image, or NULL. */
-static const struct vm_json *
+/* The number, plus 1, of this manifest's earlier job for the same image; 0. */
+static size_t
 find_same(const struct run *run, const struct vm_json *record)
 {
 	const struct vm_json *image = vm_json_get(record, "spec.image");
 
-	for (size_t i = run->first; i < run->records->count; i++)
-		if (vm_json_is_equal(vm_json_get(run->records->items[i],
+	for (size_t i = run->first; i < run->jobs.count; i++)
+		if (vm_json_is_equal(vm_json_get(run->jobs.items[i].record,
 					 "spec.image"),
 			image))
-			return run->records->items[i];
-	return NULL;
+			return i + 1;
+	return 0;
 }
 
 /* The same image as another role: the same outcome, asked for once. */
@@ -286,29 +317,34 @@ copy_outcome(const struct vm_json *from, struct vm_json *record,
 }
 
 static int
-fetch_role(const struct run *run, const struct vm_manifest *manifest,
-    const struct vm_json *asked, struct vm_json *record, struct vm_error *err)
+add_role(struct run *run, const struct vm_manifest *manifest,
+    const struct vm_json *asked, struct vm_json **record, struct vm_error *err)
 {
 	struct vm_source source VM_CLEAN_SOURCE = { 0 };
-	struct vm_json *role = vm_json_get(record, "spec");
-	const struct vm_json *same = find_same(run, record);
+	struct vm_json *role = vm_json_get(*record, "spec");
+	size_t same = find_same(run, *record);
 	struct vm_error failure = { 0 };
 
 	if (!run->options->fetch.dry_run &&
 	    vm_uploads_take(run->store, role, manifest->directory, &failure) ==
 		-1)
-		return vm_record_fail(record, TOOL, &failure, err);
-	if (same != NULL)
-		return copy_outcome(same, record, err);
-	if (vm_source_parse_role(asked, manifest->directory, &source,
+		same = 0;
+	else if (same == 0 &&
+	    vm_source_parse_role(asked, manifest->directory, &source,
 		&failure) == -1)
-		return vm_record_fail(record, TOOL, &failure, err);
-	return fetch_record(run, &source, record, err);
+		vm_source_release(&source);
+	if (vm_error_is_set(&failure) &&
+	    vm_record_fail(*record, TOOL, &failure, err) == -1)
+		return -1;
+	if (add(run, VM_TAKE(*record), &source, err) == -1)
+		return -1;
+	run->jobs.items[run->jobs.count - 1].same = same;
+	return 0;
 }
 
 static int
-run_role(const struct run *run, const struct vm_manifest *manifest,
-    const char *name, struct vm_error *err)
+run_role(struct run *run, const struct vm_manifest *manifest, const char *name,
+    struct vm_error *err)
 {
 	struct vm_json *record VM_CLEAN_JSON = vm_record_new("image", err);
 	const struct vm_json *role = vm_json_member(vm_json_get(manifest->json,
@@ -320,10 +356,9 @@ run_role(const struct run *run, const struct vm_manifest *manifest,
 		vm_json_string(manifest->json, "service", ""), err) == -1 ||
 	    vm_json_set_string(record, "role", name, err) == -1 ||
 	    vm_json_set(record, "spec", vm_json_copy(role), err) == -1 ||
-	    vm_source_hide_role(vm_json_get(record, "spec"), err) == -1 ||
-	    fetch_role(run, manifest, role, record, err) == -1)
+	    vm_source_hide_role(vm_json_get(record, "spec"), err) == -1)
 		return -1;
-	return vm_records_add(run->records, VM_TAKE(record), err);
+	return add_role(run, manifest, role, &record, err);
 }
 
 static int
@@ -332,7 +367,7 @@ run_manifest(struct run *run, const char *path, struct vm_error *err)
 	struct vm_manifest manifest VM_CLEAN_MANIFEST = { 0 };
 	struct vm_json *order VM_CLEAN_JSON = NULL;
 
-	run->first = run->records->count;
+	run->first = run->jobs.count;
 	if (vm_manifest_load(path, &manifest, run->options->problems, err) ==
 		-1 ||
 	    check_roles(run->options, &manifest, err) == -1)
@@ -353,7 +388,7 @@ run_manifest(struct run *run, const char *path, struct vm_error *err)
 /* --- all ----------------------------------------------------------------- */
 
 static int
-run_aliases(const struct run *run, struct vm_error *err)
+run_aliases(struct run *run, struct vm_error *err)
 {
 	char **names VM_CLEAN_NAMES = NULL;
 
@@ -370,7 +405,7 @@ run_aliases(const struct run *run, struct vm_error *err)
 
 /* Every name that a catalogue has. */
 static int
-run_names(const struct run *run, struct vm_error *err)
+run_names(struct run *run, struct vm_error *err)
 {
 	const struct vm_image_options *options = run->options;
 	struct vm_json *names VM_CLEAN_JSON = vm_named_list(options->catalogs,
@@ -385,97 +420,69 @@ run_names(const struct run *run, struct vm_error *err)
 	return 0;
 }
 
+/* All that is asked for becomes jobs. */
 static int
-refuse(struct vm_error *err, const char *why)
+collect(struct run *run, struct vm_error *err)
 {
-	vm_error_set(err, VM_E_USAGE, "usage", "%s", why);
-	return vm_error_hint(err, TOOL " --help");
-}
+	const struct vm_image_options *options = run->options;
 
-/* All names of the catalogues? */
-static bool
-is_for_names(const struct vm_image_options *options)
-{
-	return options->all && !options->fetch.refresh &&
-	    options->catalog_count > 0;
-}
+	if (vm_demand_is_for_names(options))
+		return run_names(run, err);
+	if (options->all)
+		return run_aliases(run, err);
+	if (options->manifest != NULL &&
+	    run_manifest(run, options->manifest, err) == -1)
+		return -1;
+	if (options->image != NULL &&
+	    run_source(run, options->image, true, err) == -1)
+		return -1;
+	for (size_t i = 0; i < options->operand_count; i++) {
+		const char *operand = options->operands[i];
 
-/* Is there an option that says something about one source, or one server? */
-static bool
-is_for_one(const struct vm_image_options *options)
-{
-	const struct vm_http_access *access = &options->fetch.reach.access;
-
-	return options->fetch.alias != NULL || options->checksum != NULL ||
-	    options->checksums != NULL || options->signature != NULL ||
-	    options->mirror_count > 0 ||
-	    (!is_for_names(options) &&
-		(options->keyring != NULL || access->token != NULL ||
-		    access->user != NULL || access->cert_file != NULL));
-}
-
-/* Does what was asked for make sense together? */
-static int
-check(const struct vm_image_options *options, struct vm_error *err)
-{
-	size_t sources = options->operand_count + (options->image != NULL);
-	bool manifest = options->manifest != NULL;
-
-	for (size_t i = 0; i < options->operand_count; i++)
-		manifest |= vm_input_classify(options->operands[i]) ==
-		    VM_OPERAND_MANIFEST;
-	if (options->all &&
-	    (sources > 0 || manifest ||
-		(!options->fetch.refresh && !is_for_names(options))))
-		return refuse(err,
-		    "--all goes with --refresh or --catalog, and no sources");
-	if (sources == 0 && !manifest && !options->all)
-		return refuse(err,
-		    "no source: give a URL, a path, an alias or a "
-		    "manifest, or --refresh --all");
-	if (options->pin.unpin && (options->pin.pin || options->pin.lease))
-		return refuse(err,
-		    "--unpin goes with neither --pin nor --lease");
-	if (options->role_count > 0 && !manifest)
-		return refuse(err, "--role goes with a manifest");
-	if (is_for_one(options) && (sources != 1 || manifest))
-		return refuse(err,
-		    "-a, --checksum, --checksums, --signature, --keyring, "
-		    "--mirror, --cert and --auth-file go with one source");
-	if (options->manifest_out != NULL && (sources != 1 || manifest))
-		return refuse(err, "--manifest-out goes with one source");
-	if (options->fetch.locked && options->fetch.lock_file == NULL)
-		return refuse(err, "--locked goes with --lock FILE");
-	if (options->fetch.locked && options->fetch.refresh)
-		return refuse(err, "--locked and --refresh exclude each other");
+		if ((vm_input_classify(operand) == VM_OPERAND_MANIFEST ?
+			    run_manifest(run, operand, err) :
+			    run_source(run, operand, false, err)) == -1)
+			return -1;
+	}
 	return 0;
+}
+
+/* The records in the order in which they were asked for. */
+static int
+report(struct vm_jobs *jobs, struct vm_records *records, struct vm_error *err)
+{
+	for (size_t i = 0; i < jobs->count; i++) {
+		const struct vm_job *job = &jobs->items[i];
+
+		if (job->same != 0 &&
+		    copy_outcome(jobs->items[job->same - 1].record, job->record,
+			err) == -1)
+			return -1;
+	}
+	for (size_t i = 0; i < jobs->count; i++)
+		if (vm_records_add(records, VM_TAKE(jobs->items[i].record),
+			err) == -1)
+			return -1;
+	return 0;
+}
+
+static void
+release(struct run *run)
+{
+	vm_jobs_release(&run->jobs);
+	pthread_mutex_destroy(&run->lock_file);
 }
 
 int
 vm_image_run(struct vm_store *store, const struct vm_image_options *options,
     struct vm_records *records, struct vm_error *err)
 {
-	struct run run = { store, options, records, 0 };
+	struct run run VM_CLEAN(release) = { .store = store,
+		.options = options,
+		.lock_file = PTHREAD_MUTEX_INITIALIZER };
 
-	if (check(options, err) == -1)
+	if (vm_demand_check(options, err) == -1 || collect(&run, err) == -1 ||
+	    vm_jobs_run(&run.jobs, options->jobs, fetch_job, &run, err) == -1)
 		return -1;
-	if (is_for_names(options))
-		return run_names(&run, err);
-	if (options->all)
-		return run_aliases(&run, err);
-	if (options->manifest != NULL &&
-	    run_manifest(&run, options->manifest, err) == -1)
-		return -1;
-	if (options->image != NULL &&
-	    run_source(&run, options->image, true, err) == -1)
-		return -1;
-	for (size_t i = 0; i < options->operand_count; i++) {
-		const char *operand = options->operands[i];
-
-		if ((vm_input_classify(operand) == VM_OPERAND_MANIFEST ?
-			    run_manifest(&run, operand, err) :
-			    run_source(&run, operand, false, err)) == -1)
-			return -1;
-	}
-	return 0;
+	return report(&run.jobs, records, err);
 }

@@ -2,8 +2,8 @@
  * run.h - vmfetch: from sources and manifests to image records.
  *
  * Each source makes one record; a manifest makes one per role, in `after`
- * order, with the role as its spec.  A source that fails fails its records,
- * the others go on.
+ * order, with the role as its spec.  All manifests are read before the first
+ * source is asked.  A source that fails fails its records, the others go on.
  */
 #ifndef VM_IMAGE_RUN_H
 #define VM_IMAGE_RUN_H
@@ -28,6 +28,7 @@ struct vm_image_options {
 	char **mirrors; /* of it */
 	size_t mirror_count;
 	bool all;		  /* --refresh --all */
+	size_t jobs;		  /* sources at once; 0: one */
 	struct vm_pin_change pin; /* --pin, --unpin, --lease */
 	const char *manifest_out; /* --manifest-out FILE, or NULL */
 	struct vm_buf *problems;  /* the manifest's, one a line */
