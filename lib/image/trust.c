@@ -179,6 +179,20 @@ verify(const struct vm_source *source, const struct vm_fetch_options *options,
 	    &document->text, trust->by, err);
 }
 
+/* Was it looked up in the checksums that are named now? */
+static bool
+are_same_checksums(const struct vm_source *source, const struct vm_json *facts)
+{
+	char *shown VM_CLEAN_FREE = source->checksums == NULL ?
+	    NULL :
+	    vm_document_show(source->checksums, NULL);
+
+	return source->checksums == NULL ||
+	    (shown != NULL &&
+		strcmp(shown,
+		    vm_json_string(facts, "trust.checksums", "auto")) == 0);
+}
+
 bool
 vm_trust_is_met(const struct vm_source *source, const char *origin,
     const struct vm_fetch_options *options, const struct vm_json *facts)
@@ -190,6 +204,8 @@ vm_trust_is_met(const struct vm_source *source, const char *origin,
 
 	if (!wants_checksums(source, options))
 		return true;
+	if (!are_same_checksums(source, facts))
+		return false;
 	if (!wants_signature(source, options))
 		return by[0] != '\0';
 	return strncmp(by, "signature:", 10) == 0 && origin != NULL &&

@@ -143,6 +143,18 @@ wrong() { printf '%064d' 0; }
 	nothing_there
 }
 
+@test "what is there is looked up in other checksums too" {
+	sums box.qcow2
+	status_is 0 vmfetch --checksums web/SHA256SUMS web/box.qcow2
+	echo "$(wrong)  box.qcow2" >web/others
+	status_is 65 vmfetch --checksums web/others web/box.qcow2
+	code_is digest_mismatch
+	status_is 65 vmfetch --checksums web/others box
+	cp web/SHA256SUMS web/others
+	status_is 0 vmfetch --checksums web/others box
+	status_is 0 vmfetch --checksums web/others --offline box
+}
+
 @test "a bare digest in a file of its own, names with blanks and percents" {
 	sha web/box.qcow2 >web/box.qcow2.sha256
 	status_is 0 vmfetch --checksums auto web/box.qcow2
