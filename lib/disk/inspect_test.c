@@ -70,6 +70,8 @@ static const struct {
 	{ "mkdisk.pl vhdx log_len=0 log=0", VM_DISK_VHDX, 3 * MIB, MIB },
 	{ "mkdisk.pl vhdx block=0x1000000 disk=0x100000", VM_DISK_VHDX, MIB,
 	    MIB },
+	{ "mkdisk.pl vhdx disk=0x100100000 bat0=0 s8:3178504=0x400006",
+	    VM_DISK_VHDX, 0x100100000, MIB },
 	{ "mkdisk.pl vhdx items=6", VM_DISK_VHDX, 3 * MIB, MIB },
 	{ "mkdisk.pl vhdx regions=3 region2_at=0x400000 region2_len=0x100000 "
 	  "bat0=0",
