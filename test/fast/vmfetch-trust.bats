@@ -396,7 +396,7 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	status_is 77 vmfetch --checksums web/OTHERS box
 	code_is no_signature
 	status_is 64 vmfetch --insecure box
-	err_has "run: vmfetch --verify=no to forget"
+	err_has "run: vmfetch --refresh --verify=no to forget"
 	nothing_there
 	status_is 0 vmfetch --verify=no box
 	[ "$(field image.id)" != "$old" ]
