@@ -287,7 +287,7 @@ static const struct {
 	{ "qemu", "vmdeploy vmcustomize", check_qemu },
 	{ "kvm", "vmdeploy vmcustomize", check_kvm },
 	{ "bridge", "vmdeploy", check_bridge },
-	{ "ssh", "vmdeploy vmssh vmsched", check_ssh },
+	{ "ssh", "vmfetch vmdeploy vmssh vmsched", check_ssh },
 };
 
 int

@@ -114,14 +114,14 @@ take_reference(const char *text, char *repository, struct vm_oci_ref *ref,
 int
 vm_oci_ref_parse(const char *text, struct vm_oci_ref *ref, struct vm_error *err)
 {
-	const char *name = text + SCHEME_LEN;
+	const char *name = vm_oci_is_url(text) ? text + SCHEME_LEN : "";
 	size_t len = strcspn(name, "/");
 	struct vm_oci_ref made = { 0 };
 	char rest[512];
 	bool is_hub;
 
-	if (!vm_oci_is_url(text) || name[len] == '\0' ||
-	    len >= sizeof(made.name) || strlen(name + len) > sizeof(rest))
+	if (name[len] == '\0' || len >= sizeof(made.name) ||
+	    strlen(name + len) > sizeof(rest))
 		return refuse(text, "no registry or no repository", err);
 	snprintf(made.name, sizeof(made.name), "%.*s", (int)len, name);
 	if (!is_host(made.name))

@@ -62,7 +62,7 @@ has_controls(const char *text)
 int
 vm_s3_check(const char *text, struct vm_error *err)
 {
-	const char *bucket = text + SCHEME_LEN;
+	const char *bucket = vm_s3_is_url(text) ? text + SCHEME_LEN : "";
 	size_t len = strspn(bucket, LOWER UPPER);
 	const char *key = bucket + len + 1;
 
