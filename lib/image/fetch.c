@@ -107,8 +107,10 @@ adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
 
 	if (facts == NULL)
 		return -1;
-	if (!f->options->dry_run)
+	if (!f->options->dry_run) {
 		vm_use_note(f->store, VM_STORE_IMAGES, id);
+		vm_siblings_note_use(f->store, facts);
+	}
 	if (vm_naming_is_taken(f->store, f->source, f->alias) ||
 	    vm_alias_resolve(f->store, f->alias, &alias, NULL) == -1 ||
 	    strcmp(alias.id, id) != 0) {

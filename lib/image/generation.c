@@ -115,8 +115,10 @@ use_stored(struct vm_store *store, const struct vm_source *source,
 
 	if (check_digest(source, facts, err) == -1)
 		return -1;
-	if (!options->dry_run)
+	if (!options->dry_run) {
 		vm_use_note(store, VM_STORE_IMAGES, alias->id);
+		vm_siblings_note_use(store, facts);
+	}
 	if (options->alias != NULL && !options->dry_run &&
 	    (vm_alias_set(store, options->alias, alias->id, origin, &moved,
 		 err) == -1 ||

@@ -8,6 +8,7 @@
 #include "lib/image/facts.h"
 #include "lib/store/alias.h"
 #include "lib/store/image.h"
+#include "lib/store/use.h"
 
 /* The disks, if these facts are of the first one of several; else NULL. */
 static const struct vm_json *
@@ -93,6 +94,15 @@ vm_siblings_follow(struct vm_store *store, const struct vm_json *facts,
 			return -1;
 	}
 	return 0;
+}
+
+void
+vm_siblings_note_use(struct vm_store *store, const struct vm_json *facts)
+{
+	const struct vm_json *disks = disks_of_first(facts);
+
+	for (size_t i = 1; i < vm_json_count(disks); i++)
+		vm_use_note(store, VM_STORE_IMAGES, id_of(disks, i));
 }
 
 int

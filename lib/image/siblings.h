@@ -26,6 +26,9 @@ int vm_siblings_follow(struct vm_store *store, const struct vm_json *facts,
 /* Does an alias with this source stand for a further disk? */
 bool vm_siblings_is_source(const char *source);
 
+/* The first is being used, and so are the others; as vm_use_note(). */
+void vm_siblings_note_use(struct vm_store *store, const struct vm_json *facts);
+
 /* Change the pins of the others as that of the first. */
 int vm_siblings_pin(struct vm_store *store, const struct vm_json *facts,
     const struct vm_pin_change *change, struct vm_error *err) VM_MUST_CHECK;

@@ -8,6 +8,7 @@
 #include "lib/base/size.h"
 #include "lib/store/prune_scan.h"
 
+#define DIGITS 64 /* of an image's id, without -1 */
 #define PART_MS ((uint64_t)7 * 86400 * 1000)
 
 struct planning {
@@ -63,12 +64,34 @@ doom(struct planning *p, struct vm_prune_item *item, struct vm_error *err,
 
 /* Does nothing else have a link to an image's, or a layer's, own file? */
 static bool
-is_unused(const struct planning *p, const struct vm_prune_item *item)
+is_free(const struct planning *p, const struct vm_prune_item *item)
 {
 	if (item->is_doomed || item->is_kept)
-		return false;
+		return item->is_doomed;
 	return item->own_links <= 1 ||
 	    vm_usage_names(&p->gone, item->own) + 1 >= item->own_links;
+}
+
+/* Are they two disks of one artifact, <id>-1 and <id>-2? */
+static bool
+are_siblings(const struct vm_prune_item *a, const struct vm_prune_item *b)
+{
+	return a->dir == VM_STORE_IMAGES && b->dir == VM_STORE_IMAGES &&
+	    strlen(a->name) > DIGITS && a->name[DIGITS] == '-' &&
+	    strncmp(a->name, b->name, DIGITS + 1) == 0;
+}
+
+/* It and its siblings, without which it would be fetched again. */
+static bool
+is_unused(const struct planning *p, const struct vm_prune_item *item)
+{
+	if (item->is_doomed || !is_free(p, item))
+		return false;
+	for (size_t i = 0; i < p->plan->count; i++)
+		if (are_siblings(item, &p->plan->items[i]) &&
+		    !is_free(p, &p->plan->items[i]))
+			return false;
+	return true;
 }
 
 static bool
@@ -202,9 +225,15 @@ plan_by_space(struct planning *p, struct vm_error *err)
 	vm_size_format(p->options->max_space, false, limit);
 	while (p->plan->bytes > p->options->max_space &&
 	    (item = find_oldest(p)) != NULL)
-		if (doom(p, item, err, "no clones, the store is over %s",
-			limit) == -1)
-			return -1;
+		for (size_t i = 0; i < p->plan->count; i++) {
+			struct vm_prune_item *one = &p->plan->items[i];
+
+			if (!one->is_doomed &&
+			    (one == item || are_siblings(one, item)) &&
+			    doom(p, one, err, "no clones, the store is over %s",
+				limit) == -1)
+				return -1;
+		}
 	return 0;
 }
 

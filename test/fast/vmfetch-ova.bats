@@ -434,6 +434,27 @@ list() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 	err_has 'mirrors do not go with an .ovf'
 }
 
+@test "an OVA by http: asked again it has not changed, then it has" {
+	mkdir web
+	ovf virtualbox
+	tar cf web/box.ova box.ovf a.qcow2 b.raw
+	serve "$PWD/web"
+	status_is 0 vmfetch --insecure --manifest-out 1.yaml "$url/box.ova"
+	before=$(snapshot)
+	status_is 0 vmfetch --refresh --insecure "$url/box.ova"
+	wait_for grep -q '"GET /box.ova .* 304 ' "$access_log"
+	[ "$before" = "$(snapshot)" ]
+	[ "$(field 'image.disks[1].alias')" = box-2 ]
+	tar cf web/box.ova box.ovf b.raw a.qcow2
+	touch -d '+1 hour' web/box.ova
+	status_is 0 vmfetch --refresh --insecure --manifest-out 2.yaml "$url/box.ova"
+	[ "$(field image.generation)" = 2 ]
+	[ "$(field 'image.disks[1].id')" = "$(sha web/box.ova)-2" ]
+	cmp 1.yaml 2.yaml
+	status_is 0 vmfetch box-2@1
+	is_disk "$(field image.id)" b.raw
+}
+
 @test "the OVAs that there are: streamOptimized VMDK" {
 	for i in 1 2; do
 		qemu-img convert -f raw -O vmdk -o subformat=streamOptimized \
@@ -478,4 +499,22 @@ list() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 	status_is 0 vmfetch --lock images.lock --locked box
 	[ "$(field image.id)" = "$(sha disks.tar)-1" ]
 	status_is 0 vmfetch --refresh --all
+}
+
+@test "vmgc takes all disks of an artifact or none" {
+	tar cf disks.tar a.qcow2 b.raw
+	vmfetch -q ./disks.tar | vmclone -q box >/dev/null
+	touch -d '100 days ago' "$VMPIPE_ROOT"/images/*-2/image.json
+	status_is 0 vmfetch disks
+	[ -z "$(find "$VMPIPE_ROOT"/images -name image.json -mtime +90)" ]
+	vmgc -q >/dev/null
+	status_is 0 vmgc --keep 0
+	[ "$(ls "$VMPIPE_ROOT/images" | wc -l)" = 2 ]
+	vmrm -q box >/dev/null
+	vmgc --trash >/dev/null
+	status_is 0 vmgc --keep 0 -n
+	[ "$(grep -c "no clones" <<<"$output")" = 2 ]
+	used=$(find "$VMPIPE_ROOT" -type f -printf '%b + ')
+	status_is 0 vmgc --max-space "$(((${used} 0) * 512 - 4096))"
+	[ -z "$(ls -A "$VMPIPE_ROOT/images")" ]
 }
