@@ -21,9 +21,7 @@
 #define ERR_TAIL ((size_t)64 << 10)
 #define OUT_DEFAULT ((size_t)1 << 20)
 
-/* Also read by other threads than the one that gets the signal. */
-static atomic_int stop_signal;
-_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "for a signal handler, C17 7.14.1.1");
+static atomic_int stop_signal; /* lock-free; other threads read it too */
 
 static void
 note_stop(int signo)

@@ -271,7 +271,8 @@ pin(struct fetch *f, char *id, struct vm_error *err)
 	vm_trust_recall(f->recalled, f->options, f->source);
 	if (vm_trust_check(f->source, f->options, err) == -1)
 		return vm_error_hint(err,
-		    "vmfetch --refresh --verify=no to forget what was asked for");
+		    "vmfetch --refresh --verify=no to forget what was asked "
+		    "for");
 	if (f->source->pull == VM_PULL_NEVER || f->options->offline)
 		return 0;
 	if (vm_origin_prepare(f->source, &f->options->reach, err) == -1 ||

@@ -553,7 +553,7 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	mkdir -p elsewhere/web
 	cd elsewhere
 	status_is 0 vmfetch --refresh box
-	cd ..
+	cd "$HOME"
 	sed -i 's/^[0-9a-f]/0/' web/SHA256SUMS
 	echo >>web/SHA256SUMS
 	rm -r "$VMPIPE_ROOT"
