@@ -41,6 +41,9 @@ struct sign {
 		VM_DISK_##format, name, offset, true, bytes, sizeof(bytes) - 1 \
 	}
 
+/* What has been unpacked once is not unpacked again. */
+static const char packed[] = "compressed data";
+
 static const struct sign signs[] = {
 	SIGN(QCOW2, "qcow2", 0, "QFI\xfb"),
 	SIGN(OTHER, "QED", 0, "QED\0"),
@@ -62,13 +65,13 @@ static const struct sign signs[] = {
 	SIGN(OTHER, "ISO 9660", 32769, "CD001"),
 	SIGN(OTHER, "tar or OVA", 257, "ustar"),
 	SIGN(OTHER, "zip", 0, "PK\003\004"),
-	SIGN(OTHER, "gzip in another compression", 0, "\x1f\x8b"),
-	SIGN(OTHER, "xz in another compression", 0,
+	SIGN(OTHER, packed, 0, "\x1f\x8b"),
+	SIGN(OTHER, packed, 0,
 	    "\xfd"
 	    "7zXZ\0"),
-	SIGN(OTHER, "zstd in another compression", 0, "\x28\xb5\x2f\xfd"),
-	SIGN(OTHER, "bzip2 in another compression", 0, "BZh"),
-	SIGN(OTHER, "lz4 in another compression", 0, "\x04\x22\x4d\x18"),
+	SIGN(OTHER, packed, 0, "\x28\xb5\x2f\xfd"),
+	SIGN(OTHER, packed, 0, "BZh"),
+	SIGN(OTHER, packed, 0, "\x04\x22\x4d\x18"),
 	SIGN(OTHER, "compress (.Z)", 0, "\x1f\x9d"),
 	SIGN(OTHER, "lzip", 0, "LZIP"),
 	SIGN(OTHER, "lzop", 0, "\x89LZO"),
@@ -110,6 +113,9 @@ probe(const unsigned char *head, size_t head_len, const unsigned char *tail,
 			    "it is both %s and %s", found->name, sign->name);
 		found = sign;
 	}
+	if (found != NULL && found->name == packed)
+		return vm_error_set(err, VM_E_DATA, "bomb",
+		    "it is compressed more than once");
 	if (found != NULL && found->format == VM_DISK_OTHER)
 		return vm_error_set(err, VM_E_DATA, "format",
 		    "%s is not accepted; raw, qcow2, VMDK, VHD, VHDX and VDI "

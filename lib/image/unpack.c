@@ -1,6 +1,6 @@
 #include "lib/image/unpack.h"
 
-#define XZ_MAGIC 6 /* bytes that tell an xz file */
+#define MAGIC 6 /* bytes that tell an xz or gzip file */
 
 int
 vm_unpack_open(struct vm_unpack *unpack, vm_archive_pull *pull, void *context,
@@ -10,15 +10,20 @@ vm_unpack_open(struct vm_unpack *unpack, vm_archive_pull *pull, void *context,
 
 	peek->pull = pull;
 	peek->context = context;
-	if (vm_peek_fill(peek, XZ_MAGIC, err) == -1)
+	if (vm_peek_fill(peek, MAGIC, err) == -1)
 		return -1;
 	if (peek->head.len == 0)
 		return vm_error_set(err, VM_E_DATA, "truncated", "it is empty");
-	if (vm_xz_is(peek->head.data, peek->head.len))
+	if (vm_xz_is(peek->head.data, peek->head.len)) {
 		unpack->xz = vm_xz_open(vm_peek_read, peek, err);
-	else
-		unpack->archive = vm_archive_open(vm_peek_read, peek, err);
-	return unpack->xz == NULL && unpack->archive == NULL ? -1 : 0;
+		return unpack->xz == NULL ? -1 : 0;
+	}
+	if (vm_gzip_is(peek->head.data, peek->head.len)) {
+		unpack->gzip = vm_gzip_open(vm_peek_read, peek, err);
+		return unpack->gzip == NULL ? -1 : 0;
+	}
+	unpack->archive = vm_archive_open(vm_peek_read, peek, err);
+	return unpack->archive == NULL ? -1 : 0;
 }
 
 int
@@ -27,21 +32,24 @@ vm_unpack_read(void *context, const void **data, size_t *len,
 {
 	struct vm_unpack *unpack = context;
 
-	return unpack->xz != NULL ?
-	    vm_xz_read(unpack->xz, data, len, err) :
-	    vm_archive_read(unpack->archive, data, len, err);
+	if (unpack->xz != NULL)
+		return vm_xz_read(unpack->xz, data, len, err);
+	if (unpack->gzip != NULL)
+		return vm_gzip_read(unpack->gzip, data, len, err);
+	return vm_archive_read(unpack->archive, data, len, err);
 }
 
 bool
 vm_unpack_is_plain(const struct vm_unpack *unpack)
 {
-	return unpack->xz == NULL && vm_archive_is_plain(unpack->archive);
+	return unpack->archive != NULL && vm_archive_is_plain(unpack->archive);
 }
 
 void
 vm_unpack_release(struct vm_unpack *unpack)
 {
 	vm_archive_clean(&unpack->archive);
+	vm_gzip_clean(&unpack->gzip);
 	vm_xz_clean(&unpack->xz);
 	vm_peek_release(&unpack->peek);
 }

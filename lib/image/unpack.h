@@ -1,19 +1,22 @@
 /*
  * unpack.h - a stream's contents, whatever it is packed in.
  *
- * xz has a module of its own, because it can use all cores (lzma_xz.h); the
- * rest goes through libarchive (archive.h).
+ * xz has a module of its own, because it can use all cores (lzma_xz.h), and so
+ * has gzip, because somebody must check its sums (inflate_gzip.h); the rest
+ * goes through libarchive (archive.h).
  */
 #ifndef VM_IMAGE_UNPACK_H
 #define VM_IMAGE_UNPACK_H
 
 #include "lib/adapt/archive.h"
+#include "lib/adapt/inflate_gzip.h"
 #include "lib/adapt/lzma_xz.h"
 #include "lib/image/peek.h"
 
 struct vm_unpack {
 	struct vm_peek peek;	    /* at the packed bytes */
-	struct vm_archive *archive; /* one of these two */
+	struct vm_archive *archive; /* one of these three */
+	struct vm_gzip *gzip;
 	struct vm_xz *xz;
 };
 
