@@ -12,6 +12,7 @@
 #include "lib/store/lock.h"
 
 #define LOOK_MS 200 /* between two looks at the other's */
+#define NOTE_BYTES ((uint64_t)1 << 20)
 #define NOTE_LEN 42 /* "DONE TOTAL\n", 20 places each */
 
 /* What the process that has the lock last wrote. */
@@ -77,9 +78,13 @@ vm_flight_note(struct vm_flight *flight, uint64_t done, uint64_t total)
 		vm_progress_total(total == UINT64_MAX ? 0 : total);
 		vm_progress_update(done);
 	}
-	if (flight->lock_fd == -1 || now - flight->noted_ms < LOOK_MS)
+	/* By bytes too: nothing is noted while a server stalls. */
+	if (flight->lock_fd == -1 ||
+	    (now - flight->noted_ms < LOOK_MS &&
+		done - flight->noted < NOTE_BYTES))
 		return;
 	flight->noted_ms = now;
+	flight->noted = done;
 	snprintf(note, sizeof(note), "%20llu %20llu\n",
 	    (unsigned long long)done, (unsigned long long)total);
 	/* Only for the eyes of those who wait: nothing depends on it. */

@@ -21,7 +21,8 @@ struct vm_flight {
 	int lock_fd;	   /* -1: not ours */
 	bool waited;	   /* another process had it first */
 	bool silent;	   /* show nothing: it is one of several at once */
-	uint64_t noted_ms; /* when the file was last written */
+	uint64_t noted_ms; /* when the file was last written, */
+	uint64_t noted;	   /* and what was done by then */
 };
 
 /*

@@ -159,6 +159,8 @@ nothing_there()
 }
 
 @test "a stall ends in 69, a signal at once" {
+	status_is 69 get rate=100 --stall-timeout 1s # so little is a stall
+	[ "$(jq -r .error.code <<<"$output")" = stalled ]
 	status_is 69 get stall=100000 --stall-timeout 1s
 	err_has "stall=100000"
 	nothing_there
