@@ -111,6 +111,10 @@ adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
 		vm_use_note(f->store, VM_STORE_IMAGES, id);
 		vm_siblings_note_use(f->store, facts);
 	}
+	if (!f->options->dry_run &&
+	    vm_siblings_follow(f->store, facts, f->alias, f->source->shown,
+		err) == -1)
+		return -1;
 	if (vm_naming_is_taken(f->store, f->source, f->alias) ||
 	    vm_alias_resolve(f->store, f->alias, &alias, NULL) == -1 ||
 	    strcmp(alias.id, id) != 0) {
@@ -120,10 +124,7 @@ adopt(const struct fetch *f, const char *id, struct vm_fetched *fetched,
 			     &alias, err) == -1)
 			return -1;
 	}
-	if (!f->options->dry_run &&
-	    (vm_siblings_follow(f->store, facts, f->alias, f->source->shown,
-		 err) == -1 ||
-		note_trust(f, err) == -1))
+	if (!f->options->dry_run && note_trust(f, err) == -1)
 		return -1;
 	fetched->alias = alias;
 	fetched->virtual_size = (uint64_t)vm_json_int(facts, "virtual_size", 0);

@@ -79,10 +79,9 @@ fetch_again(struct vm_store *store, const struct vm_source *source,
 		return 0;
 	facts = vm_image_load(store, current.id, NULL);
 	if (options->alias == NULL &&
-	    (vm_alias_set(store, alias->name, current.id, origin, &current,
-		 err) == -1 ||
-		vm_siblings_follow(store, facts, alias->name, origin, err) ==
-		    -1))
+	    (vm_siblings_follow(store, facts, alias->name, origin, err) == -1 ||
+		vm_alias_set(store, alias->name, current.id, origin, &current,
+		    err) == -1))
 		return -1;
 	return strncmp(fetched->alias.id, alias->id, VM_IMAGE_ID - 1) == 0 ?
 	    0 :
@@ -120,10 +119,10 @@ use_stored(struct vm_store *store, const struct vm_source *source,
 		vm_siblings_note_use(store, facts);
 	}
 	if (options->alias != NULL && !options->dry_run &&
-	    (vm_alias_set(store, options->alias, alias->id, origin, &moved,
-		 err) == -1 ||
-		vm_siblings_follow(store, facts, options->alias,
-		    origin == NULL ? "" : origin, err) == -1))
+	    (vm_siblings_follow(store, facts, options->alias,
+		 origin == NULL ? "" : origin, err) == -1 ||
+		vm_alias_set(store, options->alias, alias->id, origin, &moved,
+		    err) == -1))
 		return -1;
 	*fetched = (struct vm_fetched){ .alias = moved,
 		.virtual_size = (uint64_t)vm_json_int(facts, "virtual_size",

@@ -49,25 +49,35 @@ vm_siblings_is_source(const char *source)
 	return disk > 1;
 }
 
+/* May this name become, or go on being, that of an artifact's disk? */
 static int
-follow(struct vm_store *store, const char *id, const char *name,
-    const char *source, struct vm_error *err)
+check_name(struct vm_store *store, const char *name, unsigned number,
+    struct vm_error *err)
 {
 	struct vm_json *old VM_CLEAN_JSON = NULL;
-	struct vm_alias alias;
+	const char *source;
+	unsigned disk;
 
 	if (vm_alias_check_name(name, err) == -1)
 		return -1;
 	old = vm_alias_load(store, name, NULL);
-	if (old != NULL &&
-	    strcmp(vm_json_string(old, "source", ""), source) != 0) {
-		vm_error_set(err, VM_E_EXISTS, "alias_taken",
-		    "alias %s, wanted for %s, stands for %s", name, source,
-		    vm_json_string(old, "source", "something else"));
-		return vm_error_hint(err,
-		    "vmfetch -a NAME with a name of its own");
-	}
-	if (old != NULL && vm_alias_resolve(store, name, &alias, NULL) == 0 &&
+	source = vm_json_string(old, "source", "");
+	(void)vm_alias_artifact(source, &disk);
+	if (old == NULL || disk == number)
+		return 0;
+	vm_error_set(err, VM_E_EXISTS, "alias_taken",
+	    "alias %s, wanted for disk %u, stands for %s", name, number,
+	    source);
+	return vm_error_hint(err, "vmfetch -a NAME with a name of its own");
+}
+
+static int
+follow(struct vm_store *store, const char *id, const char *name,
+    const char *source, struct vm_error *err)
+{
+	struct vm_alias alias;
+
+	if (vm_alias_resolve(store, name, &alias, NULL) == 0 &&
 	    strcmp(alias.id, id) == 0)
 		return 0;
 	if (vm_alias_set(store, name, id, source, &alias, err) == -1)
@@ -78,21 +88,32 @@ follow(struct vm_store *store, const char *id, const char *name,
 	return 0;
 }
 
+/* Look whether disk i can have its alias, or let it have it. */
+static int
+name_disk(struct vm_store *store, const struct vm_json *disks, size_t i,
+    const char *alias, const char *source, bool look, struct vm_error *err)
+{
+	char *name VM_CLEAN_FREE = vm_facts_alias(alias, i + 1, err);
+	char *from VM_CLEAN_FREE = vm_buf_printf(err, "disk %zu of %s", i + 1,
+	    source);
+
+	if (name == NULL || from == NULL)
+		return -1;
+	return look ? check_name(store, name, (unsigned)i + 1, err) :
+		      follow(store, id_of(disks, i), name, from, err);
+}
+
 int
 vm_siblings_follow(struct vm_store *store, const struct vm_json *facts,
     const char *alias, const char *source, struct vm_error *err)
 {
 	const struct vm_json *disks = disks_of_first(facts);
 
-	for (size_t i = 1; i < vm_json_count(disks); i++) {
-		char *name VM_CLEAN_FREE = vm_facts_alias(alias, i + 1, err);
-		char *from VM_CLEAN_FREE = vm_buf_printf(err, "disk %zu of %s",
-		    i + 1, source);
-
-		if (name == NULL || from == NULL ||
-		    follow(store, id_of(disks, i), name, from, err) == -1)
-			return -1;
-	}
+	for (int look = 1; look >= 0; look--)
+		for (size_t i = 1; i < vm_json_count(disks); i++)
+			if (name_disk(store, disks, i, alias, source, look,
+				err) == -1)
+				return -1;
 	return 0;
 }
 

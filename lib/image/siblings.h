@@ -17,8 +17,9 @@
 bool vm_siblings_are_there(struct vm_store *store, const struct vm_json *facts);
 
 /*
- * The first disk has become alias, from the source as shown: have the others
- * follow.  VM_E_EXISTS "alias_taken" when NAME-2 stands for something else.
+ * The first disk is about to become alias, from the source as shown: have the
+ * others follow.  VM_E_EXISTS "alias_taken" when NAME-2 stands for something
+ * that is no second disk; nothing has changed then.
  */
 int vm_siblings_follow(struct vm_store *store, const struct vm_json *facts,
     const char *alias, const char *source, struct vm_error *err) VM_MUST_CHECK;

@@ -141,9 +141,13 @@ refused()
 	tar cf box.tar a.qcow2 b.raw
 	status_is 73 vmfetch ./box.tar
 	[ "$(field error.code)" = alias_taken ]
+	status_is 66 vmfetch box
 	status_is 0 vmfetch -a box-2 box-2
 	[ "$(field image.id)" = "$(sha b.raw)" ]
 	status_is 0 vmfetch -a other ./box.tar
+	cp box.tar more.tar
+	status_is 0 vmfetch -q -a other ./more.tar
+	[ "$(field 'image.disks[1].alias')" = other-2 ]
 }
 
 @test "a disk is known by what is in it, whatever it is called" {
