@@ -123,6 +123,43 @@ platform()
 	got_it
 }
 
+@test "oci://: a lock file fixes what a tag was" {
+	put lab/debian 12 box.qcow2
+	status_is 0 get --lock images.lock "oci://$tls/lab/debian:12"
+	rm -r "$VMPIPE_ROOT"
+	truncate -s 3M other.raw
+	put lab/debian 12 other.raw
+	: >"$log"
+	status_is 0 get --lock images.lock --locked debian-12
+	got_it
+	[ "$(asked GET /v2/lab/debian/manifests/)" = 0 ]
+}
+
+@test "oci://: a transfer that was killed is gone on with" {
+	head -c 6M /dev/urandom >big.img
+	put lab/big 1 big.img
+	sum=$(sha256sum big.img | cut -d' ' -f1)
+	vmfetch --cacert ca.pem --limit-rate 2M "oci://$tls/lab/big:1" \
+	    >out 2>err 3>&- 4>&- &
+	vmfetch=$!
+	wait_for parts_have 2
+	kill -KILL "$vmfetch"
+	wait_for gone "$vmfetch"
+	status_is 0 get -v "oci://$tls/lab/big:1"
+	got_it
+	err_has 'going on at byte'
+	[ -z "$(ls "$VMPIPE_ROOT/incoming")" ]
+}
+
+# parts_have N: so many MiB of a download are kept.
+parts_have()
+{
+	local size
+
+	size=$(cat "$VMPIPE_ROOT"/incoming/*/data 2>/dev/null | wc -c)
+	((size >= $1 << 20))
+}
+
 @test "oci://: a containerdisk: the disk in the layer's tar" {
 	mkdir disk
 	mv box.qcow2 disk/fedora.qcow2
