@@ -259,6 +259,7 @@ choose(const struct search *search, struct vm_sums *sums, struct vm_error *err)
 		return vm_error_set(err, VM_E_DATA, "not_in_checksums",
 		    "no digest of %s among the %zu in it", safe,
 		    search->digests);
+	sums->is_bare = hex == search->bare;
 	sums->type = strlen(hex) == 64 ? VM_HASH_SHA256 : VM_HASH_SHA512;
 	memcpy(sums->hex, hex, strlen(hex) + 1);
 	return 0;

@@ -11,6 +11,7 @@
 #ifndef VM_IMAGE_SUMS_H
 #define VM_IMAGE_SUMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/adapt/crypto_hash.h"
@@ -21,6 +22,7 @@
 struct vm_sums {
 	enum vm_hash_type type;
 	char hex[VM_HASH_MAX_HEX]; /* lower case */
+	bool is_bare;		   /* there is no name beside it */
 };
 
 /*

@@ -18,7 +18,7 @@
 struct document {
 	char *where, *shown;
 	struct vm_buf text;
-	bool was_read;
+	bool was_read, is_common; /* is_common: of all images beside it */
 	struct vm_sums sums;
 };
 
@@ -325,6 +325,9 @@ try_document(const struct vm_source *source,
 	if (vm_sums_find(document->text.data, document->text.len, name,
 		&document->sums, err) == -1)
 		return vm_error_wrap(err, "%s", document->shown);
+	if (document->is_common && document->sums.is_bare)
+		return vm_error_set(err, VM_E_DATA, "not_in_checksums",
+		    "%s: a digest without a name", document->shown);
 	return 0;
 }
 
@@ -356,6 +359,7 @@ find_document(const struct vm_source *source,
 		    vm_buf_printf(err, "%s%s", name, names[i] + 2);
 
 		release(document);
+		document->is_common = names[i][0] != '%';
 		if (wanted == NULL ||
 		    (document->where = vm_document_beside(source, wanted,
 			 err)) == NULL)

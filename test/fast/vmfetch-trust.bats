@@ -143,6 +143,17 @@ wrong() { printf '%064d' 0; }
 	nothing_there
 }
 
+@test "a bare digest in a file that is of all images is of none" {
+	sha web/box.qcow2 >web/SHA256SUMS
+	status_is 65 vmfetch --checksums auto web/box.qcow2
+	code_is not_in_checksums
+	err_has "SHA256SUMS: a digest without a name"
+	sha web/box.qcow2 >web/box.qcow2.sha256
+	status_is 0 vmfetch --checksums auto web/box.qcow2
+	rm -r "$VMPIPE_ROOT"
+	status_is 0 vmfetch --checksums web/SHA256SUMS web/box.qcow2
+}
+
 @test "what is there is looked up in other checksums too" {
 	sums box.qcow2
 	status_is 0 vmfetch --checksums web/SHA256SUMS web/box.qcow2
