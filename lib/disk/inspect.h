@@ -38,8 +38,8 @@ struct vm_inspect {
 /*
  * What the first len bytes (at least VM_INSPECT_HEAD of them unless the file
  * is shorter) look like.  VM_E_DATA "format" (known, not accepted; the message
- * names it), "bomb" (compressed data), "ambiguous" (two formats at once).  A fixed VHD looks raw: what it
- * is stands in the file's last VM_INSPECT_TAIL bytes.
+ * names it), "bomb" (compressed data), "ambiguous" (two formats at once).  A
+ * fixed VHD looks raw: what it is stands in the last VM_INSPECT_TAIL bytes.
  */
 int vm_inspect_head(const void *head, size_t len, enum vm_disk_format *format,
     struct vm_error *err) VM_MUST_CHECK;
