@@ -4,7 +4,7 @@
 #include "lib/base/cli.h"
 #include "lib/base/log.h"
 #include "lib/base/progress.h"
-#include "lib/image/auth.h"
+#include "lib/source/auth.h"
 #include "lib/image/run.h"
 #include "lib/record/output.h"
 #include "lib/store/lock.h"

@@ -9,7 +9,7 @@
 #include "lib/base/progress.h"
 #include "lib/image/flight.h"
 #include "lib/image/naming.h"
-#include "lib/image/origin.h"
+#include "lib/source/origin.h"
 #include "lib/image/present.h"
 #include "lib/image/siblings.h"
 #include "lib/image/transfer.h"

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/image/reach.h"
-#include "lib/image/source.h"
+#include "lib/source/reach.h"
+#include "lib/source/source.h"
 #include "lib/image/trust.h"
 #include "lib/store/alias.h"
 #include "lib/store/store.h"

@@ -8,7 +8,7 @@
 #ifndef VM_IMAGE_JOBS_H
 #define VM_IMAGE_JOBS_H
 
-#include "lib/image/source.h"
+#include "lib/source/source.h"
 #include "lib/record/record.h"
 
 struct vm_job {

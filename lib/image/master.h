@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "lib/adapt/archive.h"
-#include "lib/image/stream.h"
+#include "lib/source/stream.h"
 #include "lib/store/publish.h"
 
 struct vm_master_options {

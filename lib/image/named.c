@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
-#include "lib/image/catalog.h"
+#include "lib/source/catalog.h"
 #include "lib/image/present.h"
 
 #define CATALOGS "VMPIPE_CATALOG"

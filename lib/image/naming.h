@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "lib/image/source.h"
+#include "lib/source/source.h"
 #include "lib/store/store.h"
 
 /*

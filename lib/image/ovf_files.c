@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/image/document.h"
+#include "lib/source/document.h"
 #include "lib/image/ovf.h"
 #include "lib/image/ovf_checks.h"
 #include "lib/image/ovf_manifest.h"
-#include "lib/image/part.h"
+#include "lib/source/part.h"
 #include "lib/image/unpack.h"
 
 struct reading {

@@ -5,7 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/image/facts.h"
 #include "lib/image/ovf_files.h"
-#include "lib/image/part.h"
+#include "lib/source/part.h"
 #include "lib/store/image.h"
 
 #define ATTEMPTS 3 /* downloads begun anew */

@@ -12,7 +12,7 @@
 
 #include "lib/image/fetch.h"
 #include "lib/image/flight.h"
-#include "lib/image/mirror.h"
+#include "lib/source/mirror.h"
 
 struct vm_transfer {
 	struct vm_store *store;

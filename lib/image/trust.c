@@ -5,11 +5,11 @@
 #include <strings.h>
 
 #include "lib/base/log.h"
-#include "lib/image/document.h"
+#include "lib/source/document.h"
 #include "lib/image/fetch.h"
 #include "lib/image/ovf_files.h"
-#include "lib/image/signature.h"
-#include "lib/image/sums.h"
+#include "lib/source/signature.h"
+#include "lib/source/sums.h"
 #include "lib/store/image.h"
 
 #define NAMES 5

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 
 #include "lib/adapt/json.h"
-#include "lib/image/source.h"
+#include "lib/source/source.h"
 #include "lib/store/store.h"
 
 struct vm_fetch_options;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/image/catalog_index.h"
-#include "lib/image/catalog_streams.h"
-#include "lib/image/reach.h"
+#include "lib/source/catalog_index.h"
+#include "lib/source/catalog_streams.h"
+#include "lib/source/reach.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
-#include "lib/image/oci_auth.h"
-#include "lib/image/s3.h"
-#include "lib/image/ssh_url.h"
+#include "lib/source/oci_auth.h"
+#include "lib/source/s3.h"
+#include "lib/source/ssh_url.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/image/sums.h"
+#include "lib/source/sums.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
