@@ -241,7 +241,7 @@ read_header(struct vm_tar *t, struct archive_entry **entry)
 				     archive_read_data_skip(t->archive);
 
 	if (result != ARCHIVE_OK && result != ARCHIVE_EOF)
-		return result;
+		return ARCHIVE_FATAL;
 	t->in_header = true;
 	t->header_len = 0;
 	result = archive_read_next_header(t->archive, entry);
@@ -254,7 +254,7 @@ int
 vm_tar_next(struct vm_tar *t, struct vm_tar_member *member,
     struct vm_error *err)
 {
-	struct archive_entry *entry;
+	struct archive_entry *entry = NULL;
 
 	switch (read_header(t, &entry)) {
 	case ARCHIVE_EOF:
