@@ -135,6 +135,18 @@ refuse_plain(struct vm_error *err, const char *why)
 	    "--insecure to trust the network");
 }
 
+/* Is there a password in the URL (RFC 3986 section 3.2.1)? */
+static bool
+has_password(const struct vm_source *source)
+{
+	const char *begin = strstr(source->location, "://");
+	size_t len = begin == NULL ? 0 : strcspn(begin + 3, "/?#");
+	const char *at = len == 0 ? NULL : memrchr(begin + 3, '@', len);
+
+	return at != NULL &&
+	    memchr(begin + 3, ':', (size_t)(at - begin - 3)) != NULL;
+}
+
 int
 vm_trust_check_way(const struct vm_source *source,
     const struct vm_fetch_options *options, struct vm_error *err)
@@ -144,7 +156,8 @@ vm_trust_check_way(const struct vm_source *source,
 	if (options->reach.insecure)
 		return 0;
 	if (vm_source_is_plain(source) &&
-	    (access->token != NULL || access->user != NULL)) {
+	    (access->token != NULL || access->user != NULL ||
+		has_password(source))) {
 		vm_error_set(err, VM_E_DENIED, "insecure",
 		    "not encrypted: anybody on the way could read the "
 		    "credentials");
@@ -337,7 +350,8 @@ is_absence(const struct document *document, const struct vm_error *failure)
 {
 	if (!document->was_read)
 		return failure->kind == VM_E_NO_INPUT ||
-		    strcmp(failure->code, "forbidden") == 0;
+		    strcmp(failure->code, "forbidden") == 0 ||
+		    strcmp(failure->code, "http_status") == 0;
 	return strcmp(failure->code, "no_signature") == 0 ||
 	    strcmp(failure->code, "not_in_checksums") == 0;
 }

@@ -97,7 +97,7 @@ wrong() { printf '%064d' 0; }
 }
 
 @test "https: no checksums, or none of our file, is fine unless asked for" {
-	serve_tls IP:127.0.0.1
+	serve_tls IP:127.0.0.1 TLSv1.3 'location = /CHECKSUM { return 400; }'
 	status_is 66 vmfetch --cacert ca.pem --checksums auto "$tls/box.qcow2"
 	code_is no_checksums
 	status_is 66 vmfetch --cacert ca.pem --verify=checksum "$tls/box.qcow2"
@@ -725,6 +725,12 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	tail -1 "$log" | grep -q "Bearer_$secret\$"
 	run ! grep -rq "$secret" "$VMPIPE_ROOT"
 	rm -r "$VMPIPE_ROOT"
+	# nor a password that is in the URL
+	status_is 77 vmfetch --checksum "sha256:$(sha web/box.qcow2)" \
+	    "${url/:\/\//://amy:$secret@}/y/box.qcow2"
+	code_is insecure
+	[[ $output$stderr != *"$secret"* ]]
+	run ! grep -q /y/ "$log"
 	chmod 644 auth
 	status_is 77 get --insecure --auth-file auth
 	code_is auth_readable
