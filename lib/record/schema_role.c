@@ -42,8 +42,8 @@ static const struct vm_schema place = {
 
 static const struct vm_schema mirror = {
 	.kind = VM_SCHEMA_TEXT,
-	.what = "an http or https URL",
-	.pattern = "^https?://[^\r\n]+$",
+	.what = "an http, https, ftp or ftps URL",
+	.pattern = "^(http|ftp)s?://[^\r\n]+$",
 	.max = 4095,
 };
 

@@ -10,7 +10,7 @@
 #include "lib/base/proc.h"
 
 #define PIECE VM_RANGES_PIECE
-#define SLOTS 16
+#define SLOTS 12
 #define URLS (VM_SOURCE_MIRRORS + 1)
 #define LOOK_MS 100
 #define GRACE_MS 1000 /* before anybody is called slow */
@@ -48,6 +48,7 @@ struct crew {
 	pthread_mutex_t mutex; /* guards all that follows */
 	pthread_cond_t changed;
 	struct slot slots[SLOTS];
+	size_t slot_count;
 	uint64_t head, next, count; /* pieces: delivered, taken, all */
 	struct server servers[URLS];
 	struct worker workers[VM_RANGES_MAX];
@@ -59,7 +60,7 @@ struct crew {
 static struct slot *
 get_slot(struct crew *c, uint64_t piece)
 {
-	return &c->slots[piece % SLOTS];
+	return &c->slots[piece % c->slot_count];
 }
 
 static uint64_t
@@ -227,7 +228,7 @@ take(struct worker *w)
 		if (slot->owner == NULL && slot->filled < get_size(c, i))
 			return own(w, i);
 	}
-	if (c->next < c->count && c->next < c->head + SLOTS) {
+	if (c->next < c->count && c->next < c->head + c->slot_count) {
 		get_slot(c, c->next)->filled = 0;
 		return own(w, c->next++);
 	}
@@ -267,8 +268,7 @@ static int
 fetch(struct worker *w, uint64_t filled, struct vm_error *err)
 {
 	const struct crew *c = w->crew;
-	const struct vm_ranges *ranges = c->ranges;
-	const struct vm_download *d = ranges->download;
+	const struct vm_download *d = c->ranges->download;
 	const struct vm_http_sink sink = { on_begin, on_data, w };
 	const struct vm_http_request request = {
 		.access = &d->reach->access,
@@ -281,8 +281,8 @@ fetch(struct worker *w, uint64_t filled, struct vm_error *err)
 		.pinned = d->source->digest[0] != '\0',
 		.offset = get_start(c, w->piece) + filled,
 		.end = get_start(c, w->piece) + get_size(c, w->piece),
-		.length = ranges->length,
-		.if_range = ranges->if_range,
+		.length = c->ranges->length,
+		.if_range = c->ranges->if_range,
 		.stop = &w->stop,
 	};
 	struct vm_http_reply reply;
@@ -419,7 +419,7 @@ deliver(struct crew *c, struct vm_error *err)
 static int
 prepare(struct crew *c, struct vm_error *err)
 {
-	for (size_t i = 0; i < SLOTS && i < c->count; i++)
+	for (size_t i = 0; i < c->slot_count && i < c->count; i++)
 		if ((c->slots[i].data = malloc(PIECE)) == NULL)
 			return vm_error_nomem(err);
 	for (size_t i = 0; i < c->ranges->connections && i < c->count; i++) {
@@ -477,6 +477,8 @@ vm_ranges_run(const struct vm_ranges *ranges, struct vm_error *err)
 	if (c == NULL)
 		return vm_error_nomem(err);
 	c->ranges = ranges;
+	c->slot_count = 2 * (size_t)ranges->connections;
+	c->slot_count = c->slot_count < SLOTS ? c->slot_count : SLOTS;
 	c->count = (ranges->length - ranges->from + PIECE - 1) / PIECE;
 	pthread_mutex_init(&c->mutex, NULL);
 	pthread_cond_init(&c->changed, NULL);
