@@ -176,10 +176,10 @@ keep_name(struct vm_tar *t, const char *name, struct vm_error *err)
 	size_t len;
 	char *kept, **place;
 
-	while (strncmp(name, "./", 2) == 0 && name[2] != '\0')
-		for (name += 2; *name == '/' && name[1] != '\0'; name++)
+	while (strncmp(name, "./", 2) == 0)
+		for (name += 2; *name == '/'; name++)
 			continue;
-	kept = strdup(name);
+	kept = strdup(*name == '\0' ? "." : name);
 	if (kept == NULL) {
 		vm_error_nomem(err);
 		return NULL;

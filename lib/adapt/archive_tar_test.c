@@ -94,6 +94,7 @@ test_members_in_order(void **state)
 	check_list("t=$(mktemp -d) && cd $t && echo x >f && tar c . &&"
 		   " rm -r $t",
 	    "./;f=x\n;");
+	check_list(MKTAR ".//,type=5 .//.///a,data=1", "./;a=1;");
 }
 
 static void

@@ -99,7 +99,10 @@ vm_ovf_href(const char *href, struct vm_error *err)
 	if (!decode(path) || path[0] == '/' || leads_up(path) ||
 	    strcmp(vm_log_escape(path, shown, sizeof(shown)), path) != 0)
 		return refuse("not a file beside the OVF", href, err);
-	for (begin = path; strncmp(begin, "./", 2) == 0; begin += 2)
-		continue;
+	for (begin = path; strncmp(begin, "./", 2) == 0;)
+		for (begin += 2; *begin == '/'; begin++)
+			continue;
+	if (*begin == '\0')
+		return refuse("not a file beside the OVF", href, err);
 	return vm_buf_printf(err, "%s", begin);
 }
