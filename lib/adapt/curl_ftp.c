@@ -4,7 +4,7 @@
 
 #include "lib/adapt/curl_access.h"
 #include "lib/adapt/curl_failure.h"
-#include "lib/adapt/curl_session.h"
+#include "lib/adapt/curl_http_session.h"
 #include "lib/base/proc.h"
 
 struct transfer {

@@ -7,7 +7,7 @@
 #include "lib/adapt/curl_failure.h"
 #include "lib/adapt/curl_ftp.h"
 #include "lib/adapt/curl_range.h"
-#include "lib/adapt/curl_session.h"
+#include "lib/adapt/curl_http_session.h"
 #include "lib/adapt/curl_url.h"
 #include "lib/base/clean.h"
 #include "lib/base/clock.h"

@@ -138,7 +138,7 @@ vm_inspect_tail(const void *tail, uint64_t len, enum vm_disk_format *format,
 {
 	bool is_vhd = vm_vhd_is_footer(tail);
 
-	if (is_vhd && vm_check_vhd_footer(tail, len, err) == -1)
+	if (is_vhd && vm_vhd_check_footer(tail, len, err) == -1)
 		return -1;
 	*format = is_vhd ? VM_DISK_VHD : VM_DISK_RAW;
 	return 0;
@@ -178,10 +178,10 @@ check_tables(int fd, uint64_t size, uint64_t max, struct vm_inspect *made,
 	static int (*const checks[VM_DISK_FORMATS])(int, uint64_t, uint64_t,
 	    struct vm_check *, struct vm_error *) = {
 		[VM_DISK_QCOW2] = vm_check_qcow2,
-		[VM_DISK_VMDK] = vm_check_vmdk,
-		[VM_DISK_VHD] = vm_check_vhd,
-		[VM_DISK_VHDX] = vm_check_vhdx,
-		[VM_DISK_VDI] = vm_check_vdi,
+		[VM_DISK_VMDK] = vm_vmdk_check,
+		[VM_DISK_VHD] = vm_vhd_check,
+		[VM_DISK_VHDX] = vm_vhdx_check,
+		[VM_DISK_VDI] = vm_vdi_check,
 	};
 	struct vm_check check = { 0 };
 

@@ -46,7 +46,7 @@ int vm_inspect_head(const void *head, size_t len, enum vm_disk_format *format,
 
 /*
  * Is a file that looks raw, with len bytes before this tail, a fixed VHD?  VHD
- * or raw in *format; VM_E_DATA from vm_check_vhd_footer().
+ * or raw in *format; VM_E_DATA from vm_vhd_check_footer().
  */
 int vm_inspect_tail(const void *tail, uint64_t len, enum vm_disk_format *format,
     struct vm_error *err) VM_MUST_CHECK;

@@ -123,7 +123,7 @@ check_map(struct vdi *v, struct vm_error *err)
 }
 
 int
-vm_check_vdi(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+vm_vdi_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err)
 {
 	struct vdi v = {

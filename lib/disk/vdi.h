@@ -19,7 +19,7 @@
  * parent), "feature" (another type, version or size of blocks), "virtual_size",
  * "truncated", "bad_table" (size, place, alignment, overlap).
  */
-int vm_check_vdi(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+int vm_vdi_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

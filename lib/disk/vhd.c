@@ -81,7 +81,7 @@ check_footer(const unsigned char *footer, uint32_t want_type,
 }
 
 int
-vm_check_vhd_footer(const void *footer, uint64_t data_bytes,
+vm_vhd_check_footer(const void *footer, uint64_t data_bytes,
     struct vm_error *err)
 {
 	uint64_t size = vm_be64(footer, AT_SIZE);
@@ -180,7 +180,7 @@ check_table(struct vhd *v, struct vm_error *err)
 }
 
 int
-vm_check_vhd(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+vm_vhd_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err)
 {
 	struct vhd v = {

@@ -28,7 +28,7 @@ bool vm_vhd_is_footer(const void *footer);
  * "backing_file" (it has a parent), "dirty" (of a VM that was suspended),
  * "feature" (another version), "bad_table" (another type, another size).
  */
-int vm_check_vhd_footer(const void *footer, uint64_t data_bytes,
+int vm_vhd_check_footer(const void *footer, uint64_t data_bytes,
     struct vm_error *err) VM_MUST_CHECK;
 
 /*
@@ -36,7 +36,7 @@ int vm_check_vhd_footer(const void *footer, uint64_t data_bytes,
  * "virtual_size", "truncated" and "bad_table" (size, place, overlap, copies
  * that differ).  Memory is a bit per sector and a page of the table.
  */
-int vm_check_vhd(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+int vm_vhd_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

@@ -327,7 +327,7 @@ check_all(struct vhdx *x, uint64_t max_bytes, struct vm_error *err)
 }
 
 int
-vm_check_vhdx(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+vm_vhdx_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err)
 {
 	struct vhdx *x VM_CLEAN_FREE = calloc(1, sizeof(*x));

@@ -22,7 +22,7 @@
  * accepted), "checksum", "virtual_size", "truncated", "bad_table" (size,
  * place, alignment, overlap, copies that differ).
  */
-int vm_check_vhdx(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+int vm_vhdx_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

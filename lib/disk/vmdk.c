@@ -158,7 +158,7 @@ check_text(struct vmdk *v, const unsigned char *h, struct vm_error *err)
 	    vm_layout_take(&v->file, SECTOR, len * SECTOR, "descriptor", err) ==
 		-1)
 		return -1;
-	return vm_check_vmdk_text(&check, err);
+	return vm_vmdk_text_check(&check, err);
 }
 
 static int
@@ -298,7 +298,7 @@ check_directory(struct vmdk *v, struct vm_error *err)
 }
 
 int
-vm_check_vmdk(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+vm_vmdk_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err)
 {
 	struct vmdk v = {

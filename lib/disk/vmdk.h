@@ -23,7 +23,7 @@
  * version), "virtual_size", "truncated", "bad_table" (size, place, overlap,
  * copies that differ), "bad_descriptor".
  */
-int vm_check_vmdk(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
+int vm_vmdk_check(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
     struct vm_check *check, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

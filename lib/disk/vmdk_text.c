@@ -138,7 +138,7 @@ check_whole(const struct text *t, struct vm_error *err)
 }
 
 int
-vm_check_vmdk_text(const struct vm_vmdk_text *text, struct vm_error *err)
+vm_vmdk_text_check(const struct vm_vmdk_text *text, struct vm_error *err)
 {
 	static const char hint[] = "parentFileNameHint";
 	struct text t = { .of = text };

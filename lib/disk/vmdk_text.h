@@ -34,7 +34,7 @@ struct vm_vmdk_text {
  * VM_E_DATA "data_file", "backing_file", "feature" (another type),
  * "bad_descriptor".
  */
-int vm_check_vmdk_text(const struct vm_vmdk_text *text, struct vm_error *err)
+int vm_vmdk_text_check(const struct vm_vmdk_text *text, struct vm_error *err)
     VM_MUST_CHECK;
 
 #endif

@@ -28,8 +28,8 @@ vm_mirrors_next(const struct vm_mirrors *m, int after)
 	return left == 0 ? -1 : lowest(left);
 }
 
-const char *
-vm_mirrors_location(const struct vm_mirrors *m, int url)
+static const char *
+location(const struct vm_mirrors *m, int url)
 {
 	return url == 0 ? m->source->location :
 			  m->source->mirrors[url - 1].location;
@@ -59,7 +59,7 @@ vm_mirrors_get(const struct vm_mirrors *m, int url,
 	struct vm_http_request own = *request;
 	struct vm_http_access open = { 0 };
 
-	own.url = vm_mirrors_location(m, url);
+	own.url = location(m, url);
 	if (url == 0)
 		return vm_origin_get(m->source, &own, sink, reply, err);
 	if (own.access != NULL) {

@@ -26,7 +26,6 @@ struct vm_mirrors {
 /* The first URL to ask after this one (-1: the first of all), or -1. */
 int vm_mirrors_next(const struct vm_mirrors *mirrors, int after);
 
-const char *vm_mirrors_location(const struct vm_mirrors *mirrors, int url);
 const char *vm_mirrors_shown(const struct vm_mirrors *mirrors, int url);
 
 /* How many may be asked. */

@@ -513,12 +513,13 @@ list() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 	[ -z "$(find "$VMPIPE_ROOT"/images -name image.json -mtime +90)" ]
 	vmgc -q >/dev/null
 	status_is 0 vmgc --keep 0
-	[ "$(ls "$VMPIPE_ROOT/images" | wc -l)" = 2 ]
+	[ "$(find "$VMPIPE_ROOT/images" -mindepth 1 -maxdepth 1 | wc -l)" = 2 ]
 	vmrm -q box >/dev/null
 	vmgc --trash >/dev/null
 	status_is 0 vmgc --keep 0 -n
 	[ "$(grep -c "no clones" <<<"$output")" = 2 ]
-	used=$(find "$VMPIPE_ROOT" -type f -printf '%b + ')
-	status_is 0 vmgc --max-space "$(((${used} 0) * 512 - 4096))"
+	used=$(find "$VMPIPE_ROOT" -type f -printf '%b\n' |
+	    awk '{ n += $1 } END { print n }')
+	status_is 0 vmgc --max-space "$((used * 512 - 4096))"
 	[ -z "$(ls -A "$VMPIPE_ROOT/images")" ]
 }

@@ -1,4 +1,4 @@
-#include "lib/adapt/curl_session.h"
+#include "lib/adapt/curl_http_session.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
- * curl_session.h - libcurl's handles; private to curl_*.
+ * curl_http_session.h - libcurl's handles; private to curl_*.
  */
-#ifndef VM_ADAPT_CURL_SESSION_H
-#define VM_ADAPT_CURL_SESSION_H
+#ifndef VM_ADAPT_CURL_HTTP_SESSION_H
+#define VM_ADAPT_CURL_HTTP_SESSION_H
 
 #include <curl/curl.h>
 
