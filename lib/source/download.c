@@ -118,9 +118,6 @@ deliver(void *context, const void *data, size_t len, struct vm_error *err)
 {
 	struct run *run = context;
 
-	if (run->download->part != NULL &&
-	    vm_part_write(run->download->part, data, len, err) == -1)
-		return fail_sink(run);
 	run->position += len;
 	if (run->sink->data(run->sink->context, data, len, err) == -1)
 		return fail_sink(run);

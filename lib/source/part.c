@@ -28,6 +28,7 @@ struct vm_part {
 	struct vm_buf kept;	       /* the sums file as it was */
 	size_t first;		       /* offset in it of the first sum */
 	uint64_t prefix, length, written;
+	uint64_t given; /* bytes, those of the prefix first */
 	char etag[256];
 	atomic_bool keeping; /* bytes and sums are written */
 	atomic_bool spoilt;  /* they could not be */
@@ -283,6 +284,13 @@ int
 vm_part_write(struct vm_part *p, const void *data, size_t len,
     struct vm_error *err)
 {
+	bool is_old = p != NULL && p->given < p->prefix;
+
+	if (p == NULL)
+		return 0;
+	p->given += len;
+	if (is_old)
+		return 0;
 	if (!atomic_load(&p->keeping))
 		return atomic_load(&p->holds) != HOLDS_LENT ?
 		    0 :

@@ -60,8 +60,10 @@ void vm_part_begin(struct vm_part *part, const struct vm_http_reply *reply,
     bool pinned, uint64_t free_bytes);
 
 /*
- * Bytes that have come, in order.  When they cannot be written the part goes;
- * that is a failure (VM_E_IO ...) only when it has been lent.
+ * The file's bytes, in order and many at a time: small writes would make the
+ * page cache slow; what the prefix has is not written again.  When they cannot
+ * be written the part goes; that is a failure (VM_E_IO ...) only when it has
+ * been lent.  part may be NULL.
  */
 int vm_part_write(struct vm_part *part, const void *data, size_t len,
     struct vm_error *err) VM_MUST_CHECK;

@@ -117,9 +117,11 @@ pass_on(struct vm_stream *s, struct vm_error *err)
 {
 	struct block *block = VM_TAKE(s->filling);
 
-	if (block == NULL || vm_queue_put(&s->arrived, block))
+	if (block == NULL)
 		return 0;
-	return stopped(err);
+	if (vm_part_write(s->options.part, block->data, block->len, err) == -1)
+		return -1;
+	return vm_queue_put(&s->arrived, block) ? 0 : stopped(err);
 }
 
 static int
