@@ -244,14 +244,14 @@ static const struct vm_json *
 find_entry(const struct vm_json *entries, const struct vm_source *source,
     const char *alias)
 {
-	if (source->kind == VM_SOURCE_STORE)
-		alias = source->shown;
+	bool is_alias = source->kind == VM_SOURCE_STORE;
+	const char *key = is_alias || alias != NULL ? "alias" : "source";
+	const char *wanted = is_alias || alias == NULL ? source->shown : alias;
+
 	for (size_t i = 0; i < vm_json_count(entries); i++) {
 		const struct vm_json *entry = vm_json_at(entries, i);
 
-		if (strcmp(vm_json_string(entry,
-			       alias != NULL ? "alias" : "source", ""),
-			alias != NULL ? alias : source->shown) == 0)
+		if (strcmp(vm_json_string(entry, key, ""), wanted) == 0)
 			return entry;
 	}
 	return NULL;
