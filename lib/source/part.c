@@ -222,15 +222,23 @@ write_head(struct vm_part *p, struct vm_error *err)
 	return vm_fd_write(p->sums, line.data, line.len, SUMS, err);
 }
 
-/* Only what the sums stand for is left. */
+/*
+ * Only what the sums stand for is left.  A file that is empty is not cut: ext4
+ * would write all of one that was once cut to nothing when it is closed, even
+ * if it has been removed.
+ */
 static int
 cut(const struct vm_part *p, size_t sums_len)
 {
-	return ftruncate(p->sums, (off_t)sums_len) == 0 &&
-		lseek(p->sums, (off_t)sums_len, SEEK_SET) != -1 &&
-		ftruncate(p->data, (off_t)p->prefix) == 0 ?
-	    0 :
-	    -1;
+	struct stat data;
+
+	if (ftruncate(p->sums, (off_t)sums_len) == -1 ||
+	    lseek(p->sums, (off_t)sums_len, SEEK_SET) == -1 ||
+	    fstat(p->data, &data) == -1)
+		return -1;
+	if ((uint64_t)data.st_size == p->prefix)
+		return 0;
+	return ftruncate(p->data, (off_t)p->prefix);
 }
 
 /*
