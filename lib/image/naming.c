@@ -45,16 +45,18 @@ vm_naming_find(struct vm_store *store, const struct vm_source *source,
 		    "an image from stdin needs a name: -a NAME");
 		return NULL;
 	}
-	name = wanted != NULL ?
-	    vm_buf_printf(err, "%s", wanted) :
-	    vm_alias_of_source(store, source->shown, &failure);
-	if (name == NULL && vm_error_is_set(&failure)) {
-		if (err != NULL)
-			*err = failure;
-		return NULL;
+	if (wanted != NULL) {
+		name = vm_buf_printf(err, "%s", wanted);
+	} else {
+		name = vm_alias_of_source(store, source->shown, &failure);
+		if (name == NULL && vm_error_is_set(&failure)) {
+			if (err != NULL)
+				*err = failure;
+			return NULL;
+		}
+		if (name == NULL)
+			name = make_name(store, source, err);
 	}
-	if (name == NULL)
-		name = make_name(store, source, err);
 	return name == NULL || vm_alias_check_name(name, err) == -1 ?
 	    NULL :
 	    VM_TAKE(name);

@@ -1,0 +1,100 @@
+# CASES F57: memory runs out at each allocation of our own in turn: said with
+# status 71 (or done without), nothing half made, and it works when there is
+# memory again.
+
+load ../lib/common
+load ../lib/sweep
+
+setup_file()
+{
+	cd "$BATS_FILE_TMPDIR" || return
+	"${CC:-cc}" -shared -fPIC -O2 -D_GNU_SOURCE -o nomem.so \
+	    "$BATS_TEST_DIRNAME/../lib/nomem.c"
+	truncate -s 1M master.raw
+	printf 'begin' | dd of=master.raw conv=notrunc status=none
+	qemu-img convert -c -f raw -O qcow2 master.raw master.qcow2
+	tar cf master.tar master.qcow2
+	gzip -k master.raw
+	printf '%s\n' 'vmpipe: 1' 'service: s' 'roles:' \
+	    "  a: {image: {source: ./master.raw.gz}, replicas: 2," \
+	    "    instance: [write: {path: /x, content: '{{name}}'}]}" >m.yaml
+	VMPIPE_ROOT=$PWD/with-master "$VMPIPE_BUILD/bin/vmfetch" -q -a m \
+	    "$PWD/master.raw" >/dev/null
+}
+
+setup()
+{
+	requires qemu-img jq
+	[[ $VMPIPE_BUILD != *san ]] || skip "requires a build without sanitizers"
+	fresh
+	master=$BATS_FILE_TMPDIR/master.raw
+}
+
+no_store() { rm -rf "$VMPIPE_ROOT"; }
+with_master() { no_store; cp -a "$BATS_FILE_TMPDIR/with-master" "$VMPIPE_ROOT"; }
+intact() { store_is_whole; }
+
+without_memory()
+{
+	LD_PRELOAD=$BATS_FILE_TMPDIR/nomem.so "$@"
+}
+
+# nomem_sweep COMMAND...: each of the first 200 allocations, then fewer; alone,
+# and with all that follow.
+nomem_sweep()
+{
+	local n all on points=0
+
+	prepare
+	NOMEM_COUNT=$PWD/count without_memory "$@" >/dev/null
+	all=$(<count)
+	for ((n = 1; n <= all; n += n < 200 ? 1 : n / 40)); do
+		for on in '' +; do
+			prepare
+			status=0
+			NOMEM_AT=$n$on without_memory "$@" >out 2>err || status=$?
+			if [[ $status == 0 ]]; then
+				finished && continue
+				echo "allocation $n$on: status 0, not done: $(cat out err)"
+				vmls -t image; find "$VMPIPE_ROOT"
+				return 1
+			fi
+			swept "allocation $n$on of $all: $(<err)" 71 "$status" "$@"
+			((++points))
+		done
+	done
+	echo "# $points points of $all" >&3
+	((points > 20))
+}
+
+one_image() { [[ $(vmls -t image -Ho name 2>/dev/null) == 'm@1' ]]; }
+
+fetch_sweep()
+{
+	prepare() { no_store; }
+	finished() { one_image; }
+	nomem_sweep vmfetch -q -a m "$1"
+}
+
+@test "vmfetch of a compressed qcow2 file" { fetch_sweep "$BATS_FILE_TMPDIR/master.qcow2"; }
+@test "vmfetch of a tar file" { fetch_sweep "$BATS_FILE_TMPDIR/master.tar"; }
+
+@test "vmfetch of a manifest" {
+	prepare() { no_store; }
+	finished() { [[ $(vmls -t image -Ho name 2>/dev/null) == 'master@1' ]]; }
+	nomem_sweep vmfetch -q "$BATS_FILE_TMPDIR/m.yaml"
+}
+
+@test "vmclone of two" {
+	prepare() { with_master; }
+	finished() { [[ $(vmls -Ho name,state) == $'k-1\tcloned\nk-2\tcloned' ]]; }
+	nomem_sweep vmclone -q --from m -c 2 --name 'k-{{index}}'
+}
+
+@test "vmls --tree" {
+	prepare() { :; }
+	finished() { :; }
+	with_master
+	vmclone -q --from m box >/dev/null
+	nomem_sweep vmls --tree
+}
