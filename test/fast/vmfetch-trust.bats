@@ -746,7 +746,9 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	printf '%s\n' 'vmpipe: 1' 'service: s' 'roles:' '  a:' '    image:' \
 	    "      source: $secret/box.qcow2" '      checksums: web/SHA256SUMS' \
 	    "      mirrors: [\"$secret/b\", \"$secret/c\"]" >m.yaml
-	status_is 0 vmfetch -vv m.yaml
+	status_is 77 vmfetch -vv m.yaml # in the clear
+	[[ $output$stderr != *s3cr3t* ]]
+	status_is 0 vmfetch -vv --insecure m.yaml
 	got_it
 	[ "$(field spec.image.source)" = "$url/box.qcow2" ]
 	[ "$(jq -c .spec.image.mirrors <<<"$output")" = '["'"$url/b\",\"$url/c"'"]' ]
