@@ -430,6 +430,24 @@ made()
 	status_is 0 vmfetch --checksum "sha256:$good" ./box.raw
 }
 
+@test "HTTP/2 where it is offered; a proxy where one is named, and not where not" {
+	make_certificate tls IP:127.0.0.1
+	port=$(free_port)
+	serve "$PWD/web" "listen 127.0.0.1:$port ssl http2;
+	    ssl_certificate $PWD/tls.pem; ssl_certificate_key $PWD/tls.key;"
+	status_is 0 vmfetch --cacert ca.pem "https://127.0.0.1:$port/box.qcow2"
+	grep -q 'GET /box.qcow2 HTTP/2' "$access_log"
+	origin=$url
+	serve "$PWD/web" "location / { proxy_pass http://\$http_host; }"
+	pin=sha256:$(sha web/disk.raw)
+	http_proxy=$url status_is 0 vmfetch --checksum "$pin" "$origin/disk.raw"
+	has_requests 1 GET "$origin/disk.raw"
+	rm -r "$VMPIPE_ROOT"
+	http_proxy=$url no_proxy=127.0.0.1 status_is 0 vmfetch \
+	    --checksum "$pin" "$origin/disk.raw"
+	has_requests 1 GET "$origin/disk.raw"
+}
+
 @test "a file that changes while it is read: 75, and nothing is made of it" {
 	truncate -s 256M changing.raw
 	perl -e 'for (;;) { utime undef, undef, "changing.raw"; select undef,
