@@ -4,35 +4,19 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "test/pull.h"
 #include "test/unit.h"
 
 #define MKTAR "test/lib/mktar.pl "
-
-/* The output of a shell command, given out in pieces of any size. */
-struct stream {
-	FILE *from;
-	size_t piece;
-	char data[4096];
-};
-
-static int
-pull(void *context, const void **data, size_t *len, struct vm_error *err)
-{
-	struct stream *stream = context;
-
-	(void)err;
-	*len = fread(stream->data, 1, stream->piece, stream->from);
-	*data = stream->data;
-	return 0;
-}
 
 /* "name=contents;" of each member, "name/;" of a directory. */
 static int
 list(const char *command, size_t piece, struct vm_buf *out,
     struct vm_error *err)
 {
-	struct stream stream = { .from = popen(command, "r"), .piece = piece };
-	struct vm_tar *tar VM_CLEAN_TAR = vm_tar_open(pull, &stream, err);
+	struct test_stream stream = { .from = popen(command, "r"),
+		.piece = piece };
+	struct vm_tar *tar VM_CLEAN_TAR = vm_tar_open(test_pull, &stream, err);
 	struct vm_tar_member member;
 	const void *data;
 	size_t len;

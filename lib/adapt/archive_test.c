@@ -4,30 +4,11 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "test/pull.h"
 #include "test/unit.h"
 
-/* The output of a shell command, given out in pieces of any size. */
-struct stream {
-	FILE *from;
-	size_t piece;
-	size_t fail_after; /* pieces; 0: never */
-	char data[4096];
-};
-
 static int
-pull(void *context, const void **data, size_t *len, struct vm_error *err)
-{
-	struct stream *stream = context;
-
-	if (stream->fail_after > 0 && --stream->fail_after == 0)
-		return vm_error_set(err, VM_E_UNAVAILABLE, "gone", "gone");
-	*len = fread(stream->data, 1, stream->piece, stream->from);
-	*data = stream->data;
-	return 0;
-}
-
-static int
-unpack(struct stream *stream, const char *command, struct vm_buf *out,
+unpack(struct test_stream *stream, const char *command, struct vm_buf *out,
     struct vm_error *err)
 {
 	struct vm_archive *archive VM_CLEAN_ARCHIVE = NULL;
@@ -37,7 +18,7 @@ unpack(struct stream *stream, const char *command, struct vm_buf *out,
 
 	stream->from = popen(command, "r");
 	assert_non_null(stream->from);
-	archive = vm_archive_open(pull, stream, err);
+	archive = vm_archive_open(test_pull, stream, err);
 	result = archive == NULL ? -1 : 0;
 	while (result == 0) {
 		result = vm_archive_read(archive, &data, &len, err);
@@ -61,7 +42,7 @@ test_each_compression_and_none(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		struct vm_buf out VM_CLEAN_BUF = { 0 };
-		struct stream stream = { .piece = 1 + i * 600 };
+		struct test_stream stream = { .piece = 1 + i * 600 };
 
 		snprintf(command, sizeof(command), "seq 100000 | %s",
 		    programs[i]);
@@ -77,7 +58,7 @@ check_refused(const char *command, const char *code)
 {
 	struct vm_error err = { 0 };
 	struct vm_buf out VM_CLEAN_BUF = { 0 };
-	struct stream stream = { .piece = 4096 };
+	struct test_stream stream = { .piece = 4096 };
 
 	if (unpack(&stream, command, &out, &err) != -1 ||
 	    strcmp(err.code, code) != 0 || err.kind != VM_E_DATA)
@@ -108,7 +89,7 @@ test_the_feeders_failure_is_kept(void **state)
 {
 	struct vm_error err = { 0 };
 	struct vm_buf out VM_CLEAN_BUF = { 0 };
-	struct stream stream = { .piece = 100, .fail_after = 50 };
+	struct test_stream stream = { .piece = 100, .fail_after = 50 };
 
 	(void)state;
 	assert_int_equal(unpack(&stream, "seq 100000 | gzip", &out, &err), -1);

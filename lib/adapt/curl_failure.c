@@ -39,8 +39,12 @@ vm_failure_of_code(CURLcode code, const char *url, struct vm_error *err)
 
 	while (failures[i].curl != CURLE_OK && failures[i].curl != code)
 		i++;
-	return vm_error_set(err, failures[i].kind, failures[i].code, "%s: %s",
-	    url, curl_easy_strerror(code));
+	vm_error_set(err, failures[i].kind, failures[i].code, "%s: %s", url,
+	    curl_easy_strerror(code));
+	return code != CURLE_PEER_FAILED_VERIFICATION ?
+	    -1 :
+	    vm_error_hint(err,
+		"vmfetch --cacert FILE, with the CA that vouches for it");
 }
 
 int

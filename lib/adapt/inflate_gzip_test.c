@@ -4,31 +4,16 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "test/pull.h"
 #include "test/unit.h"
-
-struct stream {
-	FILE *from;
-	size_t piece;
-	char data[65536];
-};
-
-static int
-pull(void *context, const void **data, size_t *len, struct vm_error *err)
-{
-	struct stream *stream = context;
-
-	(void)err;
-	*len = fread(stream->data, 1, stream->piece, stream->from);
-	*data = stream->data;
-	return 0;
-}
 
 static int
 unpack(const char *command, size_t piece, struct vm_buf *out,
     struct vm_error *err)
 {
-	struct stream stream = { .piece = piece, .from = popen(command, "r") };
-	struct vm_gzip *gzip VM_CLEAN(vm_gzip_clean) = vm_gzip_open(pull,
+	struct test_stream stream = { .piece = piece,
+		.from = popen(command, "r") };
+	struct vm_gzip *gzip VM_CLEAN(vm_gzip_clean) = vm_gzip_open(test_pull,
 	    &stream, err);
 	const void *data;
 	size_t len = 1;

@@ -17,19 +17,21 @@
 #define KEY_BEGIN "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 #define KEY_END "-----END PGP PUBLIC KEY BLOCK-----"
 
-/* gpgv's word for a failure, and ours. */
-static const struct {
-	const char *keyword, *code, *what;
+/* gpgv's word for a failure, ours, and what to type (or NULL). */
+static const struct verdict {
+	const char *keyword, *code, *what, *hint;
 } verdicts[] = {
-	{ "BADSIG", "bad_signature", "of another file, or changed" },
-	{ "UNEXPECTED", "bad_signature", "there is more than it signs" },
-	{ "NODATA", "bad_signature", "not an OpenPGP signature" },
-	{ "ERROR", "bad_signature", "gpgv cannot make sense of it" },
-	{ "REVKEYSIG", "revoked_key", "its key is revoked" },
-	{ "EXPKEYSIG", "expired_key", "its key has expired" },
-	{ "EXPSIG", "expired_signature", "it has expired" },
-	{ "NO_PUBKEY", "unknown_key", "its key is not in the keyring" },
-	{ "ERRSIG", "weak_signature", "its algorithm is weak or unknown" },
+	{ "BADSIG", "bad_signature", "of another file, or changed", NULL },
+	{ "UNEXPECTED", "bad_signature", "there is more than it signs", NULL },
+	{ "NODATA", "bad_signature", "not an OpenPGP signature", NULL },
+	{ "ERROR", "bad_signature", "gpgv cannot make sense of it", NULL },
+	{ "REVKEYSIG", "revoked_key", "its key is revoked", NULL },
+	{ "EXPKEYSIG", "expired_key", "its key has expired", NULL },
+	{ "EXPSIG", "expired_signature", "it has expired", NULL },
+	{ "NO_PUBKEY", "unknown_key", "its key is not in the keyring",
+	    "vmfetch --keyring FILE, with the publisher's key" },
+	{ "ERRSIG", "weak_signature", "its algorithm is weak or unknown",
+	    NULL },
 };
 #define FATAL 4 /* the first four: whatever else there is */
 #define UNKNOWN_KEY 7
@@ -204,6 +206,15 @@ read_status(char *status, struct outcome *outcome)
 }
 
 static int
+fail(const struct verdict *verdict, struct vm_error *err)
+{
+	vm_error_set(err, VM_E_DENIED, verdict->code,
+	    "the signature is not good: %s", verdict->what);
+	return verdict->hint == NULL ? -1 :
+				       vm_error_hint(err, "%s", verdict->hint);
+}
+
+static int
 judge(const struct outcome *outcome, int status, struct vm_error *err)
 {
 	bool fatal = false;
@@ -215,8 +226,7 @@ judge(const struct outcome *outcome, int status, struct vm_error *err)
 		return 0;
 	for (size_t i = 0; i < VERDICTS; i++)
 		if (outcome->seen[i])
-			return vm_error_set(err, VM_E_DENIED, verdicts[i].code,
-			    "the signature is not good: %s", verdicts[i].what);
+			return fail(&verdicts[i], err);
 	if (outcome->weak)
 		return vm_error_set(err, VM_E_DENIED, "weak_signature",
 		    "the signature is not good: its algorithm is weak");

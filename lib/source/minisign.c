@@ -80,8 +80,10 @@ find_key(const struct vm_buf *keys, const unsigned char *number,
 		if (memcmp(key->number, number, NUMBER) == 0)
 			return 0;
 	}
-	return vm_error_set(err, VM_E_DENIED, "unknown_key",
+	vm_error_set(err, VM_E_DENIED, "unknown_key",
 	    "signed by a key that is not in the keyring");
+	return vm_error_hint(err,
+	    "vmfetch --keyring FILE, with the publisher's key");
 }
 
 static int

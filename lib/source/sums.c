@@ -255,10 +255,13 @@ choose(const struct search *search, struct vm_sums *sums, struct vm_error *err)
 		return vm_error_set(err, VM_E_DATA, "not_in_checksums",
 		    "of %s only digests that are neither SHA-256 nor SHA-512",
 		    safe);
-	if (hex[0] == '\0')
-		return vm_error_set(err, VM_E_DATA, "not_in_checksums",
+	if (hex[0] == '\0') {
+		vm_error_set(err, VM_E_DATA, "not_in_checksums",
 		    "no digest of %s among the %zu in it", safe,
 		    search->digests);
+		return vm_error_hint(err,
+		    "vmfetch --checksums URL, of a file that names it");
+	}
 	sums->is_bare = hex == search->bare;
 	sums->type = strlen(hex) == 64 ? VM_HASH_SHA256 : VM_HASH_SHA512;
 	memcpy(sums->hex, hex, strlen(hex) + 1);

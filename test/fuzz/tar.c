@@ -7,29 +7,12 @@
 #include <string.h>
 
 #include "lib/adapt/archive_tar.h"
+#include "test/pull.h"
 
 #define PIECE 700
 #define ENOUGH ((uint64_t)64 << 20)
 
-struct source {
-	const unsigned char *data;
-	size_t left;
-};
-
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-static int
-pull(void *context, const void **data, size_t *len, struct vm_error *err)
-{
-	struct source *source = context;
-
-	(void)err;
-	*data = source->data;
-	*len = source->left < PIECE ? source->left : PIECE;
-	source->data += *len;
-	source->left -= *len;
-	return 0;
-}
 
 /* 0: read, -1: refused or too long for a test. */
 static int
@@ -56,10 +39,10 @@ int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct vm_tar *tar VM_CLEAN_TAR = NULL;
-	struct source source = { data, size };
+	struct test_memory source = { data, size, PIECE };
 	struct vm_tar_member member;
 
-	tar = vm_tar_open(pull, &source, NULL);
+	tar = vm_tar_open(test_pull_memory, &source, NULL);
 	if (tar == NULL)
 		return 0;
 	while (vm_tar_next(tar, &member, NULL) == 1)

@@ -105,6 +105,7 @@ wrong() { printf '%064d' 0; }
 	sums x
 	status_is 65 vmfetch --cacert ca.pem --checksums auto "$tls/box.qcow2"
 	code_is not_in_checksums
+	err_has "run: vmfetch --checksums URL"
 	nothing_there
 	status_is 0 vmfetch --cacert ca.pem "$tls/box.qcow2"
 	got_it
@@ -246,6 +247,7 @@ wrong() { printf '%064d' 0; }
 	# another keyring: what is there is not verified by that
 	status_is 77 vmfetch --keyring "$KEYS/other.gpg" "$image"
 	code_is unknown_key
+	err_has "run: vmfetch --keyring FILE"
 	has_requests 1 GET "${image#"$url"}"
 }
 
@@ -290,6 +292,7 @@ wrong() { printf '%064d' 0; }
 	sign other web/SHA256SUMS
 	status_is 77 get "$KEYS/good.gpg"
 	code_is unknown_key
+	err_has "run: vmfetch --keyring FILE"
 	sign expired --faked-system-time 20200102T000000 web/SHA256SUMS
 	status_is 77 get "$KEYS/expired.gpg"
 	code_is expired_key
@@ -670,6 +673,7 @@ make_raw() { head -c 1M /dev/urandom >web/box.img; }
 	serve_tls
 	status_is 77 vmfetch --cacert ca.pem "$tls/box.qcow2"
 	code_is tls
+	err_has "run: vmfetch --cacert FILE"
 	stop_servers
 	openssl x509 -req -in unused.csr -CA ca.pem -CAkey ca.key -days -1 \
 	    -extfile <(echo subjectAltName=IP:127.0.0.1) -out tls.pem \
