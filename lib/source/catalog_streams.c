@@ -178,7 +178,8 @@ is_of_images(const struct vm_json *entry)
 
 	return strcmp(vm_json_string(entry, "datatype", ""),
 		   "image-downloads") == 0 &&
-	    strncmp(path, "streams/", 8) == 0 && strstr(path, "..") == NULL;
+	    strncmp(path, "streams/", 8) == 0 && strstr(path, "..") == NULL &&
+	    strstr(path, "://") == NULL;
 }
 
 int

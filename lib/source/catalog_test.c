@@ -1,3 +1,4 @@
+#include "lib/source/catalog_streams.h"
 #include "test/unit.h"
 
 #include <string.h>
@@ -119,6 +120,38 @@ test_places(void **state)
 	}
 }
 
+/* Documents of an index that do not lie below it are none of its own. */
+static void
+test_documents(void **state)
+{
+	static const char *const paths[] = { "streams/../x", "/etc/x",
+		"streams/v1/p.j://x", "https://h/x" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		VM_CLEAN_BUF struct vm_buf text = { 0 };
+		const struct vm_reach reach = { 0 };
+		struct vm_catalog_source catalog = {
+			.where = "/none/streams/v1/index.json", .reach = &reach
+		};
+		struct vm_catalog_search search VM_CLEAN_SEARCH = { 0 };
+		struct vm_error err = { 0 };
+
+		assert_int_equal(0,
+		    vm_buf_format(&text, &err,
+			"{\"format\":\"index:1.0\",\"index\":{\"i\":{"
+			"\"datatype\":\"image-downloads\","
+			"\"path\":\"%s\"}}}",
+			paths[i]));
+		assert_int_equal(0,
+		    vm_catalog_search_init(&search, "one", &err));
+		assert_int_equal(0,
+		    vm_catalog_streams_find(&catalog, catalog.where, &text,
+			&search, &err));
+		assert_false(search.found);
+	}
+}
+
 static void
 test_join(void **state)
 {
@@ -176,6 +209,7 @@ main(void)
 		cmocka_unit_test(test_near),
 		cmocka_unit_test(test_newest),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_documents),
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_strip),
 	};
