@@ -6,7 +6,7 @@
 #include "lib/host/doctor.h"
 #include "lib/host/drive.h"
 #include "lib/host/net.h"
-#include "lib/host/process.h"
+#include "lib/qemu/process.h"
 #include "lib/host/words.h"
 #include "lib/record/manifest.h"
 #include "lib/store/vm.h"

@@ -11,6 +11,7 @@
 #include "lib/base/fd.h"
 #include "lib/disk/backing.h"
 #include "lib/store/chain.h"
+#include "lib/store/vm.h"
 
 /* One disk: its files, the writable top first. */
 struct drive {
@@ -140,16 +141,6 @@ add_drive(struct vm_argv *argv, const struct drive *drive, size_t disk,
 	    "virtio-blk-pci,drive=disk%zu,bootindex=%zu", disk, disk + 1);
 }
 
-/* The name in the VM's own directory: records carry absolute paths. */
-static const char *
-get_file(const struct vm_json *disk)
-{
-	const char *path = vm_json_string(disk, "path", ""), *slash;
-
-	slash = strrchr(path, '/');
-	return slash == NULL ? path : slash + 1;
-}
-
 int
 vm_drive_add(struct vm_argv *argv, const struct vm_json *record, int dir_fd,
     struct vm_error *err)
@@ -164,7 +155,7 @@ vm_drive_add(struct vm_argv *argv, const struct vm_json *record, int dir_fd,
 	for (i = 0; i < vm_json_count(disks); i++) {
 		const struct vm_json *disk = vm_json_at(disks, i);
 
-		if (read_drive(dir_fd, get_file(disk),
+		if (read_drive(dir_fd, vm_vm_disk_file(disk),
 			vm_json_string(disk, "format", ""), &drive, err) == -1)
 			return -1;
 		if (i == 0 && check_master(&drive, record, err) == -1)

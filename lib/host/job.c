@@ -8,7 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/host/login.h"
-#include "lib/host/process.h"
+#include "lib/qemu/process.h"
 #include "lib/host/subject.h"
 #include "lib/host/words.h"
 #include "lib/record/drift.h"

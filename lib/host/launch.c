@@ -13,7 +13,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/proc.h"
 #include "lib/host/command.h"
-#include "lib/host/process.h"
+#include "lib/qemu/process.h"
 #include "lib/host/words.h"
 #include "lib/qemu/socket.h"
 #include "lib/record/record.h"

@@ -9,7 +9,7 @@
 #include "lib/base/clean.h"
 #include "lib/base/proc.h"
 #include "lib/host/login.h"
-#include "lib/host/process.h"
+#include "lib/qemu/process.h"
 #include "lib/host/ready.h"
 
 /*

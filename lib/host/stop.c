@@ -15,7 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
 #include "lib/base/progress.h"
-#include "lib/host/process.h"
+#include "lib/qemu/process.h"
 #include "lib/host/ready.h"
 #include "lib/host/subject.h"
 #include "lib/store/vm.h"

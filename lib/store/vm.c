@@ -72,6 +72,15 @@ make_absolute(const struct vm_store *store, struct vm_json *record,
 	return 0;
 }
 
+const char *
+vm_vm_disk_file(const struct vm_json *disk)
+{
+	const char *path = vm_json_string(disk, "path", "disk.qcow2");
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
 /* --- loading ---------------------------------------------------------------*/
 
 static int

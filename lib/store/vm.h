@@ -50,6 +50,13 @@ int vm_vm_is_busy(struct vm_store *store, const char *name,
 int vm_vm_check_facts(const struct vm_json *stored,
     const struct vm_json *record, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * The name, in the VM's own directory, of the file of one of its record's
+ * disks ("disk.qcow2", "disk.raw", "data.qcow2"): borrowed from the record.
+ * disk may be NULL: "disk.qcow2".
+ */
+const char *vm_vm_disk_file(const struct vm_json *disk) VM_MUST_CHECK;
+
 /* vm_input_resolve: context is the store. */
 struct vm_json *vm_vm_resolve(void *store, const char *name,
     struct vm_error *err) VM_MUST_CHECK;

@@ -1,5 +1,5 @@
 /* process.c - see process.h. */
-#include "lib/host/process.h"
+#include "lib/qemu/process.h"
 
 #include <sys/stat.h>
 #include <sys/syscall.h>

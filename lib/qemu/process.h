@@ -6,8 +6,8 @@
  * the monitor, or the one noted when it was started) is opened as a pidfd
  * first and believed when the lock file is among its descriptors.
  */
-#ifndef VM_HOST_PROCESS_H
-#define VM_HOST_PROCESS_H
+#ifndef VM_QEMU_PROCESS_H
+#define VM_QEMU_PROCESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
