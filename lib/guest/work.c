@@ -11,6 +11,7 @@
 #include "lib/disk/qcow2.h"
 #include "lib/guest/identity.h"
 #include "lib/guest/overlay.h"
+#include "lib/record/drift.h"
 #include "lib/record/record.h"
 #include "lib/store/vm.h"
 
@@ -187,27 +188,6 @@ vm_work_begin(struct vm_store *store, struct vm_work *work,
 	return 0;
 }
 
-/* drift without the words that are no longer true. */
-static int
-settle_drift(struct vm_json *record, struct vm_error *err)
-{
-	const struct vm_json *drift = vm_json_get(record, "drift");
-	struct vm_json *left = vm_json_new_array();
-
-	for (size_t i = 0; i < vm_json_count(drift); i++) {
-		const char *word = vm_json_text(vm_json_at(drift, i));
-
-		if (word == NULL || strcmp(word, "customize") == 0 ||
-		    strcmp(word, "instance") == 0)
-			continue;
-		if (vm_json_append(left, vm_json_new_string(word), err) == -1) {
-			vm_json_free(left);
-			return -1;
-		}
-	}
-	return vm_json_set(record, "drift", left, err);
-}
-
 /* The host name that the guest has now: the last one that was set. */
 static int
 settle_hostname(struct vm_json *record, const struct vm_plan *plan,
@@ -248,7 +228,9 @@ vm_work_complete(struct vm_work *work, struct vm_error *err)
 	if (vm_record_step(record, next, "customize", (long long)work->job.ms,
 		err) == -1 ||
 	    settle_hostname(record, &work->plan, err) == -1 ||
-	    (rebuilt && settle_drift(record, err) == -1))
+	    (rebuilt &&
+		(vm_drift_remove(record, "customize", err) == -1 ||
+		    vm_drift_remove(record, "instance", err) == -1)))
 		return -1;
 	if (vm_json_count(work->job.warnings) > 0 &&
 	    vm_json_set(record, "warnings", VM_TAKE(work->job.warnings), err) ==

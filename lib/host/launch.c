@@ -16,6 +16,7 @@
 #include "lib/qemu/process.h"
 #include "lib/host/words.h"
 #include "lib/qemu/socket.h"
+#include "lib/record/drift.h"
 #include "lib/record/record.h"
 #include "lib/store/vm.h"
 
@@ -78,6 +79,7 @@ note_plan(const struct vm_launch *launch, struct vm_error *err)
 	    vm_json_set(record, "run.forwards",
 		vm_net_format_forwards(&launch->nets, err), err) == -1 ||
 	    note_ssh(launch, err) == -1 ||
+	    vm_drift_remove(record, "machine", err) == -1 ||
 	    vm_json_set_bool(record, "started", true, err) == -1)
 		return -1;
 	return vm_vm_save(launch->store, record, err);

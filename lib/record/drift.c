@@ -163,3 +163,19 @@ vm_drift_add(struct vm_json *record, const struct vm_json *drift,
 	}
 	return 0;
 }
+
+int
+vm_drift_remove(struct vm_json *record, const char *word, struct vm_error *err)
+{
+	const struct vm_json *drift = vm_json_get(record, "drift");
+	VM_CLEAN_JSON struct vm_json *left = vm_json_new_array();
+
+	for (size_t i = 0; i < vm_json_count(drift); i++) {
+		const char *text = vm_json_text(vm_json_at(drift, i));
+
+		if (text != NULL && strcmp(text, word) != 0 &&
+		    vm_json_append(left, vm_json_new_string(text), err) == -1)
+			return -1;
+	}
+	return vm_json_set(record, "drift", VM_TAKE(left), err);
+}

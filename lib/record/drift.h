@@ -34,4 +34,8 @@ int vm_drift_add(struct vm_json *record, const struct vm_json *drift,
 int vm_drift_digest(const struct vm_json *value, char hex[65],
     struct vm_error *err) VM_MUST_CHECK;
 
+/* It is as wanted now: the word goes from record's drift. */
+int vm_drift_remove(struct vm_json *record, const char *word,
+    struct vm_error *err) VM_MUST_CHECK;
+
 #endif

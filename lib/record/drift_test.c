@@ -76,6 +76,20 @@ test_each(void **state)
 	    "[\"image\",\"customize\",\"instance\",\"disk\",\"machine\"]");
 }
 
+static void
+test_remove(void **state)
+{
+	VM_CLEAN_JSON struct vm_json *record =
+	    json("{\"drift\":[\"image\",\"machine\"]}");
+	struct vm_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(vm_drift_remove(record, "machine", &err), 0);
+	assert_int_equal(vm_drift_remove(record, "disk", &err), 0);
+	assert_int_equal(vm_json_count(vm_json_get(record, "drift")), 1);
+	assert_string_equal(vm_json_string(record, "drift.0", ""), "image");
+}
+
 /* The digest does not depend on the order of members. */
 static void
 test_digest(void **state)
@@ -106,6 +120,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_digest),
 	};
 
