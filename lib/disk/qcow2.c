@@ -10,6 +10,8 @@
 
 #define MAGIC 0x514649fbU /* "QFI\xfb" */
 #define EXTENSION_BACKING_FORMAT 0xe2792acaU
+#define INCOMPATIBLE_EXTENDED_L2 16U
+#define EXTENDED_L2_MIN_BITS 14
 #define COMPATIBLE_LAZY_REFCOUNTS 1U
 #define REFCOUNT_ORDER 4 /* 16 bits each */
 #define REFCOUNT_BYTES 2
@@ -63,15 +65,16 @@ divide_up(uint64_t n, uint64_t by)
  * until they cover everything; each round covers more, so it ends.
  */
 static void
-plan(uint64_t virtual_size, unsigned cluster_bits, struct layout *l)
+plan(const struct vm_qcow2_options *o, unsigned cluster_bits, struct layout *l)
 {
+	unsigned entry_bytes = o->extended_l2 ? 16 : 8;
 	uint64_t per_block;
 
 	l->cluster_size = (uint64_t)1 << cluster_bits;
 	per_block = l->cluster_size / REFCOUNT_BYTES;
-	/* an L2 table has cluster_size / 8 entries of one cluster each */
-	l->l1_entries = divide_up(virtual_size,
-	    l->cluster_size * (l->cluster_size / 8));
+	/* an L2 table is a cluster; each entry stands for a cluster */
+	l->l1_entries = divide_up(o->virtual_size,
+	    l->cluster_size * (l->cluster_size / entry_bytes));
 	l->l1_clusters = divide_up(l->l1_entries * 8, l->cluster_size);
 	l->table_clusters = l->blocks = 1;
 	for (;;) {
@@ -86,33 +89,58 @@ plan(uint64_t virtual_size, unsigned cluster_bits, struct layout *l)
 	}
 }
 
+static bool
+is_nameable(const struct vm_qcow2_options *o)
+{
+	if (o->backing_file == NULL)
+		return o->backing_format == NULL;
+	/* a colon would make QEMU read it as "protocol:..." */
+	return o->backing_file[0] != '\0' && !strchr(o->backing_file, ':') &&
+	    strlen(o->backing_file) <= BACKING_NAME_MAX &&
+	    o->backing_format != NULL &&
+	    (strcmp(o->backing_format, "raw") == 0 ||
+		strcmp(o->backing_format, "qcow2") == 0);
+}
+
 static int
 check(const struct vm_qcow2_options *o, unsigned cluster_bits,
     struct layout *layout, struct vm_error *err)
 {
-	if (cluster_bits < 9 || cluster_bits > 21)
+	unsigned least = o->extended_l2 ? EXTENDED_L2_MIN_BITS : 9;
+
+	if (cluster_bits < least || cluster_bits > 21)
 		return vm_error_set(err, VM_E_USAGE, "bad_overlay",
-		    "cluster size of 2^%u bytes (2^9 to 2^21)", cluster_bits);
+		    "cluster size of 2^%u bytes (2^%u to 2^21%s)", cluster_bits,
+		    least, o->extended_l2 ? " with extended L2 entries" : "");
 	if (o->virtual_size == 0 || o->virtual_size % 512 != 0 ||
 	    o->virtual_size > VM_QCOW2_SIZE_MAX)
 		return vm_error_set(err, VM_E_USAGE, "bad_size",
 		    "a disk of %llu bytes (a multiple of 512, at most 1P)",
 		    (unsigned long long)o->virtual_size);
-	plan(o->virtual_size, cluster_bits, layout);
+	plan(o, cluster_bits, layout);
 	if (layout->l1_entries * 8 > L1_MAX_BYTES)
 		return vm_error_set(err, VM_E_USAGE, "bad_size",
 		    "a disk of %llu bytes is too large for clusters of %llu",
 		    (unsigned long long)o->virtual_size,
 		    (unsigned long long)layout->cluster_size);
-	/* a colon would make QEMU read it as "protocol:..." */
-	if (o->backing_file[0] == '\0' || strchr(o->backing_file, ':') ||
-	    strlen(o->backing_file) > BACKING_NAME_MAX ||
-	    (strcmp(o->backing_format, "raw") != 0 &&
-		strcmp(o->backing_format, "qcow2") != 0))
+	if (!is_nameable(o))
 		return vm_error_set(err, VM_E_USAGE, "bad_overlay",
 		    "backing file \"%s\" (%s) cannot be named in an overlay",
-		    o->backing_file, o->backing_format);
+		    o->backing_file != NULL ? o->backing_file : "",
+		    o->backing_format != NULL ? o->backing_format : "");
 	return 0;
+}
+
+/* An extension is a type, a length, and data padded to 8 bytes. */
+static size_t
+put_extension(unsigned char *to, uint32_t type, const char *text)
+{
+	size_t len = strlen(text);
+	const uint32_t head[2] = { htobe32(type), htobe32((uint32_t)len) };
+
+	memcpy(to, head, sizeof(head));
+	memcpy(to + sizeof(head), text, len);
+	return sizeof(head) + ((len + 7) & ~(size_t)7);
 }
 
 static int
@@ -120,13 +148,10 @@ write_header(int fd, const struct vm_qcow2_options *o, unsigned cluster_bits,
     const struct layout *l, struct vm_error *err)
 {
 	unsigned char bytes[512] = { 0 };
-	uint32_t extension[2];
-	size_t name_len = strlen(o->backing_file);
-	size_t format_len = strlen(o->backing_format), used;
+	size_t used = sizeof(struct header) + 8; /* and the end extension */
 	struct header header = {
 		.magic = htobe32(MAGIC),
 		.version = htobe32(3),
-		.backing_size = htobe32((uint32_t)name_len),
 		.cluster_bits = htobe32(cluster_bits),
 		.size = htobe64(o->virtual_size),
 		.l1_size = htobe32((uint32_t)l->l1_entries),
@@ -134,6 +159,9 @@ write_header(int fd, const struct vm_qcow2_options *o, unsigned cluster_bits,
 		    l->cluster_size),
 		.refcount_offset = htobe64(l->cluster_size),
 		.refcount_clusters = htobe32((uint32_t)l->table_clusters),
+		.incompatible = htobe64(o->extended_l2 ?
+			INCOMPATIBLE_EXTENDED_L2 :
+			0),
 		.compatible = htobe64(o->lazy_refcounts ?
 			COMPATIBLE_LAZY_REFCOUNTS :
 			0),
@@ -141,17 +169,18 @@ write_header(int fd, const struct vm_qcow2_options *o, unsigned cluster_bits,
 		.header_length = htobe32(sizeof(header)),
 	};
 
-	extension[0] = htobe32(EXTENSION_BACKING_FORMAT);
-	extension[1] = htobe32((uint32_t)format_len);
-	used = sizeof(header);
-	memcpy(bytes + used, extension, sizeof(extension));
-	used += sizeof(extension);
-	memcpy(bytes + used, o->backing_format, format_len);
-	used += 8 + 8; /* padded to 8; then the end extension, zero */
-	header.backing_offset = htobe64(used);
+	if (o->backing_file != NULL) {
+		size_t len = strlen(o->backing_file);
+
+		used += put_extension(bytes + sizeof(header),
+		    EXTENSION_BACKING_FORMAT, o->backing_format);
+		header.backing_offset = htobe64(used);
+		header.backing_size = htobe32((uint32_t)len);
+		memcpy(bytes + used, o->backing_file, len);
+		used += len;
+	}
 	memcpy(bytes, &header, sizeof(header));
-	memcpy(bytes + used, o->backing_file, name_len);
-	return vm_fd_pwrite(fd, bytes, used + name_len, 0, "overlay", err);
+	return vm_fd_pwrite(fd, bytes, used, 0, "overlay", err);
 }
 
 /* The refcount table's entries, then 1 for each cluster in use. */

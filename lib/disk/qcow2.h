@@ -1,11 +1,12 @@
 /*
- * qcow2.h - the overlays we write: a qcow2 file that holds nothing yet.
+ * qcow2.h - the overlays we make: a qcow2 file that holds nothing yet.
  *
  * Source: QEMU docs/interop/qcow2.rst, version 3.  In cluster order: the header
  * with its backing format extension and the backing file's name, the refcount
  * table, its refcount blocks, the L1 table.  Only the bytes that are not zero
  * are written, so that the file takes three blocks of disk whatever its
- * clusters; no process is started.
+ * clusters; no process is started.  A file without a backing file is an empty
+ * disk of its own.  What is put in later is written by overlay.h, or by QEMU.
  */
 #ifndef VM_DISK_QCOW2_H
 #define VM_DISK_QCOW2_H
@@ -21,8 +22,9 @@ struct vm_qcow2_options {
 	uint64_t virtual_size; /* bytes, a multiple of 512 */
 	unsigned cluster_bits; /* 9..21; 0: 16 */
 	bool lazy_refcounts;
-	const char *backing_file;   /* relative name; no ':'; at most 255 */
-	const char *backing_format; /* "raw" or "qcow2" */
+	bool extended_l2;	  /* 32 subclusters each; cluster_bits 14..21 */
+	const char *backing_file; /* relative name; no ':'; at most 255 */
+	const char *backing_format; /* "raw" or "qcow2"; NULL without a file */
 };
 
 /*

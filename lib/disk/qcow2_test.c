@@ -9,6 +9,8 @@
 #include "lib/base/proc.h"
 #include "test/unit.h"
 
+#define ON_RAW .backing_file = "base.raw", .backing_format = "raw"
+
 static char dir[64];
 
 static int
@@ -130,19 +132,70 @@ test_space(void **state)
 	assert_true(st.st_blocks * 512 <= 3 * 4096);
 }
 
+/* Subclusters of 1/32: QEMU agrees, and copies no more than it must. */
+static void
+test_extended_l2(void **state)
+{
+	static const unsigned bits[] = { 14, 0, 21 };
+	struct vm_error err = { 0 };
+
+	(void)state;
+	run("head -c 1048576 /dev/urandom >base.raw");
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		struct vm_qcow2_options o = { .virtual_size = 40ULL << 30,
+			.cluster_bits = bits[i],
+			.extended_l2 = true,
+			ON_RAW };
+
+		assert_int_equal(0, make("disk.qcow2", &o, &err));
+		run("qemu-img info --output=json disk.qcow2 >info;"
+		    "grep -q '\"extended-l2\": true' info; rm info;"
+		    "qemu-io -f qcow2 -c 'write -P 7 66048 512' "
+		    "  -c 'write -P 8 42948624384 1M' disk.qcow2 >/dev/null;"
+		    "qemu-img check -q disk.qcow2");
+	}
+}
+
+static void
+test_no_backing_file(void **state)
+{
+	struct vm_error err = { 0 };
+	struct vm_qcow2_options o = { .virtual_size = 3 << 20 };
+
+	(void)state;
+	assert_int_equal(0, make("disk.qcow2", &o, &err));
+	run("qemu-img info --output=json disk.qcow2 >info;"
+	    "if grep -q backing info; then exit 1; fi; rm info;"
+	    "qemu-io -f qcow2 -c 'read -P 0 0 3M' -c 'write -P 7 1M 1M' "
+	    "  -c 'read -P 7 1M 1M' disk.qcow2 >/dev/null;"
+	    "qemu-img check -q disk.qcow2");
+}
+
 static void
 test_refused(void **state)
 {
 	static const struct vm_qcow2_options bad[] = {
-		{ 0, 16, false, "b", "raw" },
-		{ 513, 16, false, "b", "raw" },
-		{ 1ULL << 60, 16, false, "b", "raw" },
-		{ 1ULL << 40, 9, false, "b", "raw" },
-		{ 1 << 20, 8, false, "b", "raw" },
-		{ 1 << 20, 22, false, "b", "raw" },
-		{ 1 << 20, 16, false, "nbd:host", "raw" },
-		{ 1 << 20, 16, false, "", "raw" },
-		{ 1 << 20, 16, false, "b", "vmdk" },
+		{ .virtual_size = 0, ON_RAW },
+		{ .virtual_size = 513, ON_RAW },
+		{ .virtual_size = 1ULL << 60, ON_RAW },
+		{ .virtual_size = 1ULL << 40, .cluster_bits = 9, ON_RAW },
+		{ .virtual_size = 1 << 20, .cluster_bits = 8, ON_RAW },
+		{ .virtual_size = 1 << 20, .cluster_bits = 22, ON_RAW },
+		{ .virtual_size = 1 << 20,
+		    .cluster_bits = 13,
+		    .extended_l2 = true,
+		    ON_RAW },
+		{ .virtual_size = 1 << 20,
+		    .backing_file = "nbd:host",
+		    .backing_format = "raw" },
+		{ .virtual_size = 1 << 20,
+		    .backing_file = "",
+		    .backing_format = "raw" },
+		{ .virtual_size = 1 << 20,
+		    .backing_file = "b",
+		    .backing_format = "vmdk" },
+		{ .virtual_size = 1 << 20, .backing_file = "b" },
+		{ .virtual_size = 1 << 20, .backing_format = "raw" },
 	};
 	struct vm_error err = { 0 };
 	struct stat st;
@@ -166,6 +219,9 @@ main(void)
 		    leave),
 		cmocka_unit_test_setup_teardown(test_two_levels, enter, leave),
 		cmocka_unit_test_setup_teardown(test_space, enter, leave),
+		cmocka_unit_test_setup_teardown(test_extended_l2, enter, leave),
+		cmocka_unit_test_setup_teardown(test_no_backing_file, enter,
+		    leave),
 		cmocka_unit_test_setup_teardown(test_refused, enter, leave),
 	};
 

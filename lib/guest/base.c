@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/base/log.h"
-#include "lib/guest/overlay.h"
+#include "lib/guest/disk_file.h"
 #include "lib/store/image.h"
 #include "lib/store/lock.h"
 
@@ -143,7 +143,7 @@ make_disk(struct vm_change *job, struct vm_error *err)
 	char file[sizeof base->key + 8];
 
 	snprintf(file, sizeof file, "%s.qcow2", base->key);
-	return vm_overlay_make(&base->publish, file, &base->below,
+	return vm_disk_file_make(&base->publish, file, &base->below,
 	    base->below.virtual_size, err);
 }
 
@@ -216,7 +216,7 @@ publish(struct vm_store *store, struct vm_base *base, struct vm_error *err)
 	char file[sizeof base->key + 8];
 
 	snprintf(file, sizeof file, "%s.qcow2", base->key);
-	if (vm_overlay_seal(&base->publish, file, 0444, err) == -1 ||
+	if (vm_disk_file_seal(&base->publish, file, 0444, err) == -1 ||
 	    vm_json_set(facts, "operations", vm_ops_canonical(base->ops, err),
 		err) == -1)
 		return -1;

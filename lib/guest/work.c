@@ -10,7 +10,7 @@
 #include "lib/base/fd.h"
 #include "lib/disk/qcow2.h"
 #include "lib/guest/identity.h"
-#include "lib/guest/overlay.h"
+#include "lib/guest/disk_file.h"
 #include "lib/record/drift.h"
 #include "lib/record/record.h"
 #include "lib/store/vm.h"
@@ -84,12 +84,12 @@ make_disk(struct vm_change *job, struct vm_error *err)
 	VM_CLEAN_FD int old = -1;
 
 	if (work->plan.action == VM_PLAN_REBUILD)
-		return vm_overlay_make(&work->publish, DISK, &work->base->chain,
+		return vm_disk_file_make(&work->publish, DISK, &work->base->chain,
 		    work->disk_size, err);
 	old = open_old(work, err);
 	return old == -1 ?
 	    -1 :
-	    vm_overlay_copy(&work->publish, DISK, old, DISK, err);
+	    vm_disk_file_copy(&work->publish, DISK, old, DISK, err);
 }
 
 static int
@@ -236,7 +236,7 @@ vm_work_complete(struct vm_work *work, struct vm_error *err)
 	    vm_json_set(record, "warnings", VM_TAKE(work->job.warnings), err) ==
 		-1)
 		return -1;
-	if (vm_overlay_seal(&work->publish, DISK, 0600, err) == -1 ||
+	if (vm_disk_file_seal(&work->publish, DISK, 0600, err) == -1 ||
 	    vm_vm_format(record, &text, err) == -1)
 		return -1;
 	return vm_publish_write(&work->publish, META, 0600, text.data, text.len,

@@ -1,4 +1,4 @@
-#include "lib/guest/overlay.h"
+#include "lib/guest/disk_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@ create(struct vm_publish *publish, const char *file, struct vm_error *err)
 }
 
 int
-vm_overlay_make(struct vm_publish *publish, const char *file,
+vm_disk_file_make(struct vm_publish *publish, const char *file,
     const struct vm_chain *chain, uint64_t virtual_size, struct vm_error *err)
 {
 	const struct vm_qcow2_options options = {
@@ -32,7 +32,7 @@ vm_overlay_make(struct vm_publish *publish, const char *file,
 }
 
 int
-vm_overlay_copy(struct vm_publish *publish, const char *file, int dir_fd,
+vm_disk_file_copy(struct vm_publish *publish, const char *file, int dir_fd,
     const char *from, struct vm_error *err)
 {
 	VM_CLEAN_FD int source = vm_fd_open_regular(dir_fd, from, err);
@@ -42,7 +42,7 @@ vm_overlay_copy(struct vm_publish *publish, const char *file, int dir_fd,
 }
 
 int
-vm_overlay_seal(struct vm_publish *publish, const char *file, mode_t mode,
+vm_disk_file_seal(struct vm_publish *publish, const char *file, mode_t mode,
     struct vm_error *err)
 {
 	VM_CLEAN_FD int fd = vm_fd_open_regular(publish->dir_fd, file, err);
