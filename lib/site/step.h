@@ -1,10 +1,8 @@
 /*
  * step.h - one command of the pipe, run as a child: records in, records out.
  *
- * The command beside our own program is taken, else the one in PATH.  What it
- * says on stderr goes straight to ours, so a failure is printed once, by the
- * command that met it; it works in the manifest's directory, from which
- * relative names are meant.
+ * As tool.h says; it works in the manifest's directory, from which relative
+ * names are meant.
  */
 #ifndef VM_SITE_STEP_H
 #define VM_SITE_STEP_H

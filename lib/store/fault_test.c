@@ -94,7 +94,7 @@ test_no_space_keeping(void **state)
 	sweep_faults(f, "+", VM_PUBLISH_REPLACE_KEEP);
 	/* as many old ones as were replaced, and no new one among them */
 	assert_int_equal(NTH_MAX * sizeof(points) / sizeof(*points),
-	    fixture_count(store, VM_STORE_TRASH));
+	    fixture_count(store, VM_STORE_OLD));
 }
 
 /* Killed at this point; what is there is whole, and a sweep takes the rest. */

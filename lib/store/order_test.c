@@ -43,20 +43,27 @@ test_order_of_keeping(void **state)
 	assert_int_equal(0,
 	    make(store, "a", "2", VM_PUBLISH_REPLACE_KEEP, NULL));
 	fixture_assert_log(f,
-	    BUILT "fsync_dir *\nrename trash/a.1\nrename vms/a\n"
-		  "fsync_dir vms\nfsync_dir trash\n");
+	    BUILT "fsync_dir *\nrename old/a.1\nrename vms/a\n"
+		  "fsync_dir vms\nfsync_dir old\n");
 	assert_object(store, VM_STORE_VMS, "a", "2");
-	assert_object(store, VM_STORE_TRASH, "a.1", "1");
+	assert_object(store, VM_STORE_OLD, "a.1", "1");
 	fixture_log(f);
 	assert_int_equal(0,
 	    vm_publish_trash(store, VM_STORE_VMS, "a", NULL, NULL));
 	fixture_assert_log(f,
-	    "rename trash/a.2\nfsync_dir trash\nfsync_dir vms\n");
+	    "rename trash/a.1\nfsync_dir trash\nfsync_dir vms\n");
 	fixture_log(f);
 	assert_int_equal(0,
 	    vm_publish_untrash(store, "a.1", VM_STORE_VMS, "a", NULL));
 	fixture_assert_log(f, "rename vms/a\nfsync_dir vms\nfsync_dir trash\n");
+	assert_object(store, VM_STORE_VMS, "a", "2");
+	fixture_log(f);
+	assert_int_equal(0,
+	    vm_publish_exchange(store, VM_STORE_VMS, "a", VM_STORE_OLD, "a.1",
+		NULL));
+	fixture_assert_log(f, "rename old/a.1\nfsync_dir old\nfsync_dir vms\n");
 	assert_object(store, VM_STORE_VMS, "a", "1");
+	assert_object(store, VM_STORE_OLD, "a.1", "2");
 }
 
 static void
@@ -128,7 +135,7 @@ test_store_is_made_to_last(void **state)
 	    "mkdir deep/vms\nmkdir deep/volumes\nmkdir deep/files\n"
 	    "mkdir deep/incoming\nmkdir deep/tmp\nmkdir deep/locks\n"
 	    "mkdir deep/trash\nmkdir deep/quarantine\nmkdir deep/aliases\n"
-	    "fsync_dir deep\n",
+	    "mkdir deep/old\nfsync_dir deep\n",
 	    strrchr(f->dir, '/') + 1);
 	fixture_assert_log(f, expected);
 }

@@ -220,8 +220,8 @@ sync_objects(struct vm_publish *publishes, struct vm_error *results,
 
 /*
  * Keeping the old object must survive a crash at any moment, so the new one is
- * moved to the trash first and exchanged from there: the old one is never
- * anywhere but in its place or in the trash.
+ * moved to old/ first and exchanged from there: the old one is never anywhere
+ * but in its place or in old/.
  */
 static int
 stage(struct vm_publish *p, enum vm_store_dir dir, const char *name,
@@ -233,12 +233,12 @@ stage(struct vm_publish *p, enum vm_store_dir dir, const char *name,
 	if (faccessat(p->store->fds[dir], name, F_OK, AT_SYMLINK_NOFOLLOW) ==
 	    -1)
 		return vm_error_errno(err, errno, "%s", name);
-	names = vm_store_list(p->store, VM_STORE_TRASH, err);
+	names = vm_store_list(p->store, VM_STORE_OLD, err);
 	if (names == NULL ||
-	    vm_publish_keep_unsynced(p->store, p->at, p->name, VM_STORE_TRASH,
+	    vm_publish_keep_unsynced(p->store, p->at, p->name, VM_STORE_OLD,
 		name, vm_publish_newest(names, name), &kept, err) == -1)
 		return -1;
-	p->at = VM_STORE_TRASH;
+	p->at = VM_STORE_OLD;
 	snprintf(p->name, sizeof(p->name), "%s", kept);
 	return 0;
 }
@@ -317,7 +317,7 @@ vm_publish_commit_all(struct vm_publish *publishes, enum vm_store_dir dir,
     struct vm_error *results, size_t count, struct vm_error *err)
 {
 	enum vm_store_dir from = mode == VM_PUBLISH_REPLACE_KEEP ?
-	    VM_STORE_TRASH :
+	    VM_STORE_OLD :
 	    VM_STORE_TMP;
 	struct vm_error cause = { 0 };
 	bool shown = false;

@@ -91,7 +91,7 @@ int vm_publish_seal(struct vm_publish *publish, int fd, mode_t mode,
 enum vm_publish_mode {
 	VM_PUBLISH_NEW,		/* RENAME_NOREPLACE */
 	VM_PUBLISH_REPLACE,	/* exchange, old one removed */
-	VM_PUBLISH_REPLACE_KEEP /* exchange, old one to trash/ */
+	VM_PUBLISH_REPLACE_KEEP /* exchange, old one to old/<name>.<n> */
 };
 int vm_publish_commit(struct vm_publish *publish, enum vm_store_dir dir,
     const char *name, enum vm_publish_mode mode, struct vm_error *err)
@@ -149,6 +149,14 @@ int vm_publish_trash(struct vm_store *store, enum vm_store_dir dir,
 int vm_publish_untrash(struct vm_store *store, const char *trash_name,
     enum vm_store_dir dir, const char *name, struct vm_error *err)
     VM_MUST_CHECK;
+
+/*
+ * dir/name and other_dir/other_name change places, durably or not at all; both
+ * must be there.  The caller knows that nobody else is at work on either.
+ */
+int vm_publish_exchange(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir other_dir, const char *other_name,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /* The highest n of <wish>.<n> in a sorted list of names; 0: none. */
 uint64_t vm_publish_newest(char *const *names, const char *wish);

@@ -74,6 +74,32 @@ move(struct vm_store *store, enum vm_store_dir dir, const char *name,
 	return settle_or_undo(store, dir, name, to_dir, to_name, err);
 }
 
+static int
+exchange(struct vm_store *store, enum vm_store_dir dir, const char *name,
+    enum vm_store_dir other_dir, const char *other_name, struct vm_error *err)
+{
+	if (vm_durable_rename(store->durable, store->fds[dir], name,
+		store->fds[other_dir], other_name, RENAME_EXCHANGE) == 0)
+		return 0;
+	return vm_error_errno(err, errno, "%s/%s with %s/%s",
+	    vm_store_dir_name(dir), name, vm_store_dir_name(other_dir),
+	    other_name);
+}
+
+int
+vm_publish_exchange(struct vm_store *store, enum vm_store_dir dir,
+    const char *name, enum vm_store_dir other_dir, const char *other_name,
+    struct vm_error *err)
+{
+	if (exchange(store, dir, name, other_dir, other_name, err) == -1)
+		return -1;
+	if (vm_publish_settle(store, dir, other_dir, err) == 0)
+		return 0;
+	if (exchange(store, dir, name, other_dir, other_name, NULL) == -1)
+		vm_log(VM_LOG_WARN, "%s: cannot be changed back", name);
+	return -1;
+}
+
 /* --- the trash -------------------------------------------------------------*/
 
 uint64_t

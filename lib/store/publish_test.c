@@ -37,7 +37,7 @@ test_taken(void **state)
 	    make(store, "no", "1", VM_PUBLISH_REPLACE_KEEP, &err));
 	assert_string_equal("not_found", err.code);
 	assert_int_equal(0, fixture_count(store, VM_STORE_TMP));
-	assert_int_equal(0, fixture_count(store, VM_STORE_TRASH));
+	assert_int_equal(0, fixture_count(store, VM_STORE_OLD));
 }
 
 static void

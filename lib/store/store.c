@@ -28,6 +28,7 @@ static const char *const dir_names[VM_STORE_DIRS] = {
 	[VM_STORE_TRASH] = "trash",
 	[VM_STORE_QUARANTINE] = "quarantine",
 	[VM_STORE_ALIASES] = "aliases",
+	[VM_STORE_OLD] = "old",
 };
 
 const char *

@@ -27,6 +27,7 @@ enum vm_store_dir {
 	VM_STORE_TRASH,
 	VM_STORE_QUARANTINE,
 	VM_STORE_ALIASES,
+	VM_STORE_OLD, /* what upgrades have replaced, <vm>.<n> */
 	VM_STORE_DIRS
 };
 
