@@ -3,6 +3,7 @@
 #include "lib/base/size.h"
 #include "lib/disk/copy.h"
 #include "lib/disk/qcow2.h"
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 #define DISK "disk.qcow2"
@@ -93,6 +94,7 @@ vm_build_clone(const struct vm_source *source, struct vm_json *record,
 	    vm_chain_link(&source->chain, publish, err) == -1 ||
 	    make_lock(lock_from, publish, err) == -1 ||
 	    set_disks(record, size_bytes, err) == -1 ||
+	    vm_lineage_note(publish->dir_fd, record, err) == -1 ||
 	    vm_vm_format(record, &text, err) == -1)
 		return -1;
 	return vm_publish_write(publish, "vm.json", 0600, text.data, text.len,

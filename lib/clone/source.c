@@ -8,6 +8,7 @@
 
 #include "lib/disk/qcow2.h"
 #include "lib/store/alias.h"
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 static void
@@ -82,6 +83,7 @@ open_vm(struct vm_store *store, const char *name, struct vm_source *source,
     struct vm_error *err)
 {
 	struct vm_chain *chain = &source->chain;
+	VM_CLEAN_JSON struct vm_json *record = NULL;
 
 	source->lock_fd = vm_vm_lock(store, name, VM_LOCK_NO_WAIT, err);
 	if (source->lock_fd == -1) {
@@ -91,6 +93,10 @@ open_vm(struct vm_store *store, const char *name, struct vm_source *source,
 	chain->dir_fd = vm_store_open_object(store, VM_STORE_VMS, name, err);
 	if (chain->dir_fd == -1)
 		return -1;
+	record = vm_vm_load(store, name, false, err);
+	if (record == NULL ||
+	    vm_lineage_check(store, record, chain->dir_fd, err) == -1)
+		return vm_error_wrap(err, "%s", name);
 	source->disk_fd = openat(chain->dir_fd, "disk.qcow2",
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (source->disk_fd == -1)
@@ -106,9 +112,9 @@ static struct vm_json *
 record_from_vm(struct vm_store *store, const char *name, struct vm_error *err)
 {
 	static const char *const own[] = { "name", "index", "service", "role",
-		"identity", "disks", "run", "ssh", "drift", "error",
-		"timing_ms", "applied.identity", "applied.instance",
-		"autostart" };
+		"identity", "disks", "chain", "lock_inode", "run", "ssh",
+		"drift", "error", "timing_ms", "applied.identity",
+		"applied.instance", "autostart" };
 	VM_CLEAN_JSON struct vm_json *record = vm_vm_load(store, name, false,
 	    err);
 	size_t i;

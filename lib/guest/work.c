@@ -13,6 +13,7 @@
 #include "lib/guest/disk_file.h"
 #include "lib/record/drift.h"
 #include "lib/record/record.h"
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 #define DISK "disk.qcow2"
@@ -84,8 +85,8 @@ make_disk(struct vm_change *job, struct vm_error *err)
 	VM_CLEAN_FD int old = -1;
 
 	if (work->plan.action == VM_PLAN_REBUILD)
-		return vm_disk_file_make(&work->publish, DISK, &work->base->chain,
-		    work->disk_size, err);
+		return vm_disk_file_make(&work->publish, DISK,
+		    &work->base->chain, work->disk_size, err);
 	old = open_old(work, err);
 	return old == -1 ?
 	    -1 :
@@ -152,7 +153,10 @@ fill_object(struct vm_work *work, struct vm_error *err)
 	if (old == -1)
 		return -1;
 	if (work->plan.action == VM_PLAN_IN_PLACE)
-		return link_rest(work, old, err);
+		return vm_lineage_check(work->publish.store, work->plan.record,
+			   old, err) == -1 ?
+		    -1 :
+		    link_rest(work, old, err);
 	if (read_size(work, old, err) == -1 ||
 	    vm_publish_link(&work->publish, old, LOCK, LOCK, err) == -1)
 		return -1;
@@ -237,6 +241,7 @@ vm_work_complete(struct vm_work *work, struct vm_error *err)
 		-1)
 		return -1;
 	if (vm_disk_file_seal(&work->publish, DISK, 0600, err) == -1 ||
+	    vm_lineage_note(work->publish.dir_fd, record, err) == -1 ||
 	    vm_vm_format(record, &text, err) == -1)
 		return -1;
 	return vm_publish_write(&work->publish, META, 0600, text.data, text.len,

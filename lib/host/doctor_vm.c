@@ -9,6 +9,7 @@
 #include "lib/qemu/process.h"
 #include "lib/host/words.h"
 #include "lib/record/manifest.h"
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 struct patient {
@@ -36,7 +37,8 @@ check_disks(const struct patient *vm, struct vm_doctor_finding *finding)
 	VM_CLEAN_ARGV struct vm_argv argv = { 0 };
 	struct vm_error err = { 0 };
 
-	if (vm_drive_add(&argv, vm->record, vm->dir_fd, &err) == -1)
+	if (vm_lineage_check(vm->store, vm->record, vm->dir_fd, &err) == -1 ||
+	    vm_drive_add(&argv, vm->record, vm->dir_fd, &err) == -1)
 		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
 	else
 		vm_doctor_say(finding, VM_DOCTOR_OK, "the chain is whole");

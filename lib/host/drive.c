@@ -11,6 +11,7 @@
 #include "lib/base/fd.h"
 #include "lib/disk/backing.h"
 #include "lib/store/chain.h"
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 /* One disk: its files, the writable top first. */
@@ -79,6 +80,20 @@ read_drive(int dir_fd, const char *file, const char *format,
 			return -1;
 		drive->files[drive->count++] = at;
 	}
+	return 0;
+}
+
+/* No header leads to a file that the VM was not built on. */
+static int
+check_lineage(const struct drive *drive, const struct vm_json *record,
+    struct vm_error *err)
+{
+	size_t i;
+
+	for (i = 1; i < drive->count; i++)
+		if (!vm_lineage_has(record, drive->files[i].file))
+			return fail(err, drive->files[i].file,
+			    "is not what the VM was built on");
 	return 0;
 }
 
@@ -157,6 +172,8 @@ vm_drive_add(struct vm_argv *argv, const struct vm_json *record, int dir_fd,
 
 		if (read_drive(dir_fd, vm_vm_disk_file(disk),
 			vm_json_string(disk, "format", ""), &drive, err) == -1)
+			return -1;
+		if (check_lineage(&drive, record, err) == -1)
 			return -1;
 		if (i == 0 && check_master(&drive, record, err) == -1)
 			return -1;

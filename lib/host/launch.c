@@ -18,6 +18,7 @@
 #include "lib/qemu/socket.h"
 #include "lib/record/drift.h"
 #include "lib/record/record.h"
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 #define ATTEMPTS 4
@@ -196,7 +197,10 @@ start(struct vm_launch *launch, int fds[VM_COMMAND_SOCKETS],
 		.dir_fd = launch->dir_fd,
 		.nets = &launch->nets };
 
-	if (open_sockets(launch->dir_fd, fds, err) == -1)
+	if (vm_lineage_check(launch->store, launch->record, launch->dir_fd,
+		err) == -1 ||
+	    vm_lineage_renew(launch->record, launch->dir_fd, err) == -1 ||
+	    open_sockets(launch->dir_fd, fds, err) == -1)
 		return -1;
 	memcpy(command.fds, fds, sizeof(command.fds));
 	if (add_scope(&argv, vm_json_string(launch->record, "name", ""), err) ==
@@ -343,6 +347,8 @@ vm_launch_format(struct vm_launch *launch, struct vm_buf *out,
 	dir = vm_store_path(launch->store, VM_STORE_VMS,
 	    vm_json_string(launch->record, "name", ""), NULL, err);
 	if (dir == NULL ||
+	    vm_lineage_check(launch->store, launch->record, launch->dir_fd,
+		err) == -1 ||
 	    vm_net_plan(launch->record, launch->store->root, &launch->nets,
 		err) == -1 ||
 	    vm_command_build(&command, &argv, err) == -1 ||

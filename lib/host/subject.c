@@ -8,8 +8,9 @@
 #define LOCK_MS 2000
 
 /* What the store owns. */
-static const char *const facts[] = { "image", "layer", "disks", "identity",
-	"applied", "started", "run", "ssh", "state", NULL };
+static const char *const facts[] = { "image", "layer", "disks", "chain",
+	"lock_inode", "identity", "applied", "started", "run", "ssh", "state",
+	NULL };
 
 int
 vm_subject_check_kind(const struct vm_json *record, struct vm_error *err)

@@ -20,6 +20,8 @@ static const struct {
 	{ "image", VM_JSON_OBJECT },
 	{ "layer", VM_JSON_STRING },
 	{ "disks", VM_JSON_ARRAY },
+	{ "chain", VM_JSON_ARRAY },
+	{ "lock_inode", VM_JSON_INT },
 	{ "identity", VM_JSON_OBJECT },
 	{ "spec", VM_JSON_OBJECT },
 	{ "indices", VM_JSON_ARRAY },

@@ -88,6 +88,13 @@ mtime_ns(const struct stat *st)
 	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
+/* Through jq(1) a number keeps 53 bits: of a time all but 256 ns. */
+static bool
+is_same_time(int64_t a, int64_t b)
+{
+	return (uint64_t)a - (uint64_t)b + 256 <= 512;
+}
+
 int
 vm_meta_note_file(int dirfd, const char *name, struct vm_json *facts,
     struct vm_error *err)
@@ -119,7 +126,8 @@ vm_meta_check_file(int dirfd, const char *name, const struct vm_json *facts,
 		what = "it has been made writable";
 	else if (st.st_size != vm_json_int(facts, "file_size", -1))
 		what = "its size differs";
-	else if (mtime_ns(&st) != vm_json_int(facts, "mtime_ns", -1))
+	else if (!is_same_time(mtime_ns(&st),
+		     vm_json_int(facts, "mtime_ns", -1)))
 		what = "it was written to";
 	if (what != NULL)
 		return vm_error_set(err, VM_E_DATA, code,

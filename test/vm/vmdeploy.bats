@@ -236,11 +236,19 @@ role() { jq -c --arg r "$1" --argjson a "$2" \
 	before=$(stat -c '%a %Y %s %i' "${base[0]}")
 	chmod u+w "${base[0]}"
 	status_is 65 vmdeploy a
-	err_has 'is a base, yet not read-only'
+	err_has 'it has been made writable; run: vmdoctor --repair a'
+	status_is 69 vmdoctor a
+	out_has 'it has been made writable'
 	chmod 0444 "${base[0]}"
 	other=$(tr 0-9 1-90 <<<"${base[0]##*/}")
 	mv "${base[0]}" "${base[0]%/*}/$other"
 	qemu-img rebase -u -F raw -b "$other" "$VMPIPE_ROOT/vms/a/disk.qcow2"
+	status_is 65 vmdeploy a
+	err_has 'it is missing; run: vmdoctor --repair a'
+	ln "${base[0]%/*}/$other" "${base[0]}"
+	status_is 65 vmdeploy a
+	err_has 'is not what the VM was built on'
+	sed -i 's/"chain":/"old":/' "$VMPIPE_ROOT/vms/a/vm.json"
 	status_is 65 vmdeploy a
 	err_has 'is not the image of the record'
 	status_is 69 vmdoctor a
