@@ -8,7 +8,7 @@
 struct opts {
 	struct vm_cli_values values;
 	uint64_t keep_ms, max_space;
-	bool trash;
+	bool trash, old;
 };
 
 static const struct vm_cli_option options[] = {
@@ -26,6 +26,10 @@ static const struct vm_cli_option options[] = {
 	    .help = "empty the trash now, not after 7 days",
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, trash) },
+	{ .name = "old",
+	    .help = "remove disks that upgrades replaced (before --keep)",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, old) },
 	{ 0 },
 };
 
@@ -39,7 +43,7 @@ static const struct vm_cli cli = {
 
 static const struct vm_output_field fields[] = {
 	{ "kind", NULL, false,
-	    "image, layer, file, part, litter, trash, quarantine" },
+	    "image, layer, file, old, part, litter, trash, quarantine" },
 	{ "name", NULL, false, "its name; of an image ALIAS@GENERATION" },
 	{ "bytes", NULL, true, "what removing it frees" },
 	{ "reason", NULL, false, "why it goes" },
@@ -64,6 +68,8 @@ run(const struct opts *o, struct vm_error *err)
 		.has_max_space = o->max_space != UNSET,
 		.max_space = o->max_space,
 		.trash = o->trash,
+		.old = o->old,
+		.old_ms = o->keep_ms == UNSET ? 0 : o->keep_ms,
 		.dry_run = o->values.dry_run,
 	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };

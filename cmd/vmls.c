@@ -40,8 +40,9 @@ set_format(const struct vm_cli_option *option, const char *value, void *opts,
 #define AT(field) offsetof(struct opts, field)
 
 static const struct vm_cli_option options[] = {
-	{ 't', "type", "TYPE", "list these: vm (default), image, layer, volume",
-	    VM_CLI_CALL, 0, 0, 0, set_type },
+	{ 't', "type", "TYPE",
+	    "list these: vm (default), image, layer, volume, old", VM_CLI_CALL,
+	    0, 0, 0, set_type },
 	{ 0, "state", "STATE", "only VMs in this state; repeatable",
 	    VM_CLI_LIST, AT(states), 0, 0, NULL },
 	{ 's', "sort", "FIELD", "sort by this field instead of the name",
@@ -68,7 +69,7 @@ static const struct vm_cli vmls_cli = {
 
 static const struct vm_output_field fields[] = {
 	{ "name", NULL, false, "name; of an image ALIAS@GENERATION" },
-	{ "kind", NULL, false, "vm, image, layer or volume" },
+	{ "kind", NULL, false, "vm, image, layer, volume or old" },
 	{ "state", NULL, false, "what a VM is doing now" },
 	{ "service", NULL, false, "service of the manifest" },
 	{ "role", NULL, false, "role in the service" },
@@ -87,6 +88,7 @@ static const struct vm_output_field fields[] = {
 	{ "last_used", "USED-AT", false, "when an image was last used" },
 	{ "pinned", NULL, false, "is an image pinned? (vmfetch --pin)" },
 	{ "lease", NULL, false, "when an image's lease ends" },
+	{ "vm", NULL, false, "VM whose disk an old one was" },
 	{ "layer", NULL, false, "key of the layer" },
 	{ "disks.0.path", "DISK", false, "path of a VM's disk" },
 	{ "identity.uuid", NULL, false, "UUID" },
@@ -113,6 +115,7 @@ static const char *const default_fields[] = {
 	[VM_VIEW_LAYERS] = "name,image.alias,image.generation,used,refer,"
 			   "clones",
 	[VM_VIEW_VOLUMES] = "name,used",
+	[VM_VIEW_OLD] = "name,vm,image.alias,image.generation,used,refer",
 };
 
 static int

@@ -42,6 +42,8 @@ name_kind(enum vm_store_dir dir)
 		return "trash";
 	case VM_STORE_QUARANTINE:
 		return "quarantine";
+	case VM_STORE_OLD:
+		return "old";
 	case VM_STORE_LAYERS:
 		return "layer";
 	case VM_STORE_FILES:
@@ -81,6 +83,20 @@ is_same(int fd, int dirfd, const char *name)
 	    mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
 }
 
+/* An old disk changes places with its VM's: is it the one that was looked at? */
+static bool
+is_another(const struct taking *t)
+{
+	struct stat st;
+	int64_t changed, modified;
+
+	if (t->item->dir != VM_STORE_OLD || fstat(t->fd, &st) == -1)
+		return false;
+	changed = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+	modified = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+	return changed != t->item->used_ns && modified != t->item->used_ns;
+}
+
 /*
  * Lock it and move it to tmp/.  Gone, or locked by somebody: t->fd is -1 then,
  * or t->name is empty, and that is no failure.
@@ -98,7 +114,7 @@ move_out(struct vm_store *store, struct taking *t)
 		    0 :
 		    vm_error_errno(&t->failure, errno, "%s", name);
 	if (flock(t->fd, LOCK_EX | LOCK_NB) == -1 ||
-	    !is_same(t->fd, dirfd, name))
+	    !is_same(t->fd, dirfd, name) || is_another(t))
 		return 0;
 	if (vm_publish_make_name(t->name, &t->failure) == -1)
 		return -1;

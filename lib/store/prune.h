@@ -47,13 +47,15 @@ struct vm_prune_options {
 	bool has_max_space; /* go on until the store takes up at most ... */
 	uint64_t max_space; /* ... so many bytes */
 	bool trash;	    /* the trash now, however new */
+	bool old;	    /* what upgrades replaced, so long ago ... */
+	uint64_t old_ms;    /* ... or longer */
 	bool dry_run;
 };
 
 /*
  * Append a record for each thing taken: {"kind","name","bytes","reason",
- * "state":"removed"}, kind being litter, part, trash, quarantine, layer, file
- * or image (which has "image" as well), bytes what that frees.  A dry run has
+ * "state":"removed"}, kind being litter, part, trash, quarantine, old, layer,
+ * file or image (which has "image" as well), bytes what that frees.  A dry run has
  * "planned":"remove" instead of the state.  What was used meanwhile has the
  * state "kept"; what cannot be removed is a failed record.  Logged: a clock
  * that has jumped, and how much is missing to max_space.  -1 only when nothing

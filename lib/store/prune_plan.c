@@ -136,6 +136,18 @@ plan_trash(struct planning *p, struct vm_prune_item *item, struct vm_error *err)
 	    format_age(item->age_s, age));
 }
 
+/* Nobody has said that these are done with, until somebody says so. */
+static int
+plan_old(struct planning *p, struct vm_prune_item *item, struct vm_error *err)
+{
+	char age[32];
+
+	if (!p->options->old || !is_old(item, p->options->old_ms))
+		return 0;
+	return doom(p, item, err, "replaced by an upgrade %s ago",
+	    format_age(item->age_s, age));
+}
+
 static int
 plan_file(struct planning *p, struct vm_prune_item *item, struct vm_error *err)
 {
@@ -170,6 +182,8 @@ plan_item(struct planning *p, struct vm_prune_item *item, struct vm_error *err)
 	case VM_STORE_TRASH:
 	case VM_STORE_QUARANTINE:
 		return plan_trash(p, item, err);
+	case VM_STORE_OLD:
+		return plan_old(p, item, err);
 	case VM_STORE_FILES:
 		return plan_file(p, item, err);
 	case VM_STORE_LAYERS:

@@ -264,7 +264,7 @@ keep_all_files(struct vm_prune_plan *plan)
 			plan->items[i].is_kept = true;
 }
 
-/* What the records of VMs say, here and in the trash. */
+/* What the records of VMs say, here, replaced and in the trash. */
 static int
 scan_records(struct vm_store *store, enum vm_store_dir dir,
     struct vm_prune_plan *plan, struct vm_error *err)
@@ -300,14 +300,16 @@ vm_prune_scan(struct vm_store *store, struct vm_prune_plan *plan,
 {
 	static const enum vm_store_dir dirs[] = { VM_STORE_TMP,
 		VM_STORE_INCOMING, VM_STORE_TRASH, VM_STORE_QUARANTINE,
-		VM_STORE_LAYERS, VM_STORE_FILES, VM_STORE_IMAGES };
+		VM_STORE_OLD, VM_STORE_LAYERS, VM_STORE_FILES,
+		VM_STORE_IMAGES };
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		if (scan_dir(store, dirs[i], plan, err) == -1)
 			return -1;
 	if (scan_aliases(store, plan, err) == -1)
 		return -1;
-	if (scan_records(store, VM_STORE_VMS, plan, err) == -1)
+	if (scan_records(store, VM_STORE_VMS, plan, err) == -1 ||
+	    scan_records(store, VM_STORE_OLD, plan, err) == -1)
 		return -1;
 	return scan_records(store, VM_STORE_TRASH, plan, err);
 }

@@ -9,7 +9,7 @@
  * read is listed as a failed record, its failure logged and noted.
  *
  *	view_list	which objects, filtered and sorted
- *	view_vm, view_image	records of each kind
+ *	view_vm, view_image, view_old	records of each kind
  *	view_catalog	which alias an image belongs to
  *	view_disk	what files take up and share
  *	view_tree, view_why	how objects stand on one another
@@ -28,10 +28,11 @@ enum vm_view_type {
 	VM_VIEW_VMS,
 	VM_VIEW_IMAGES,
 	VM_VIEW_LAYERS,
-	VM_VIEW_VOLUMES
+	VM_VIEW_VOLUMES,
+	VM_VIEW_OLD /* what upgrades have replaced */
 };
 
-/* "vm", "image", "layer", "volume"; VM_E_USAGE naming the nearest. */
+/* "vm", "image", "layer", "volume", "old"; VM_E_USAGE naming the nearest. */
 int vm_view_parse_type(const char *word, enum vm_view_type *type,
     struct vm_error *err) VM_MUST_CHECK;
 
@@ -53,7 +54,8 @@ struct vm_view_options {
  * does not exist.
  *
  * Beyond a VM's own members: used (bytes its disk takes up), refer (with all
- * it stands on).  Images, layers and volumes: name, used, refer, clones (hard
+ * it stands on).  An old disk is a VM's record with the kind "old", the name
+ * <vm>.<n> and the VM's name in "vm".  Images, layers and volumes: name, used, refer, clones (hard
  * links elsewhere), image, and for images current, source, fetched, last_used,
  * pinned, lease.
  */

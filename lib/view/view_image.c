@@ -42,7 +42,7 @@ vm_view_set_usage(struct vm_json *record, const struct vm_store *store,
 	if (vm_json_set_int(record, "used", (int64_t)disk.used, err) == -1 ||
 	    vm_json_set_int(record, "refer", (int64_t)disk.refer, err) == -1)
 		return -1;
-	if (dir == VM_STORE_VMS)
+	if (dir == VM_STORE_VMS || dir == VM_STORE_OLD)
 		return 0;
 	return vm_json_set_int(record, "clones",
 	    disk.links > 0 ? (int64_t)disk.links - 1 : 0, err);

@@ -9,9 +9,10 @@
 #include "lib/view/view_object.h"
 #include "lib/view/view_sort.h"
 
-static const char *const types[] = { "vm", "image", "layer", "volume", NULL };
+static const char *const types[] = { "vm", "image", "layer", "volume", "old",
+	NULL };
 static const enum vm_store_dir dirs[] = { VM_STORE_VMS, VM_STORE_IMAGES,
-	VM_STORE_LAYERS, VM_STORE_VOLUMES };
+	VM_STORE_LAYERS, VM_STORE_VOLUMES, VM_STORE_OLD };
 static const char *const states[] = { "fetched", "cloned", "customized",
 	"running", "ready", "stopped", "suspended", "failed", NULL };
 
@@ -111,8 +112,9 @@ record_matches(const struct list *list, const struct vm_json *record)
 	if (list->options->type == VM_VIEW_IMAGES)
 		return matches(list, names);
 	return matches(list,
-	    (const char *const[3]){
-		names[0], NULL, vm_json_string(record, "layer", NULL) });
+	    (const char *const[3]){ names[0],
+		vm_json_string(record, "vm", NULL),
+		vm_json_string(record, "layer", NULL) });
 }
 
 static struct vm_json *
@@ -127,6 +129,8 @@ load(const struct list *list, const char *name, struct vm_error *err)
 		return vm_view_layer(list->store, &list->catalog, name, err);
 	case VM_VIEW_VOLUMES:
 		return vm_view_volume(list->store, name, err);
+	case VM_VIEW_OLD:
+		return vm_view_old(list->store, name, err);
 	case VM_VIEW_VMS:
 		break;
 	}

@@ -24,6 +24,9 @@ struct vm_json *vm_view_layer(struct vm_store *store,
 struct vm_json *vm_view_volume(struct vm_store *store, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
+struct vm_json *vm_view_old(struct vm_store *store, const char *name,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* Add used, refer and, but for VMs, clones. */
 int vm_view_set_usage(struct vm_json *record, const struct vm_store *store,
     enum vm_store_dir dir, const char *object, const char *file,

@@ -62,6 +62,31 @@ nothing_dangles()
 	nothing_dangles
 }
 
+@test "old disks of upgrades: only when asked, --keep says how old" {
+	image a
+	vmclone --from a k j >/dev/null
+	mv "$VMPIPE_ROOT/vms/k" "$VMPIPE_ROOT/old/k.1"
+	before=$(snapshot -path './old*')
+	status_is 0 vmgc --keep 0 --trash --max-space 0
+	out_is ''
+	status_is 0 vmgc --old --keep 1h
+	out_is ''
+	[ "$before" = "$(snapshot -path './old*')" ]
+	status_is 0 vmgc -n --old
+	[ "$(gone)" = 'old k.1 remove' ]
+	[[ $(jq -r .reason <<<"$output") =~ ^'replaced by an upgrade '[0-9]+'s ago'$ ]]
+	(($(jq .bytes <<<"$output") > 0))
+	[ "$before" = "$(snapshot -path './old*')" ]
+	status_is 0 vmgc --old
+	[ "$(gone)" = 'old k.1 removed' ]
+	no_litter
+	nothing_dangles
+	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
+	mv "$VMPIPE_ROOT/vms/j" "$VMPIPE_ROOT/old/j.1"
+	status_is 0 vmgc --old --keep 0
+	[ "$(gone)" = $'old j.1 removed\nimage a@1 removed' ]
+}
+
 @test "the trash: after 7 days, or now; then what only it held" {
 	image a
 	vmclone --from a k >/dev/null

@@ -119,6 +119,22 @@ shop-web-10 cloned base  1   -"
 	out_is $'data\t65536\nlogs\t131072'
 }
 
+@test "old disks of upgrades: whose, of which generation, what they take" {
+	make_store
+	mv "$VMPIPE_ROOT/vms/shop-web-2" "$VMPIPE_ROOT/old/shop-web-2.3"
+	cp -a "$VMPIPE_ROOT/vms/box" "$VMPIPE_ROOT/old/other.1"
+	status_is 65 vmls -t old -Ho name,vm,image.alias,image.generation shop\*
+	out_is $'shop-web-2.3\tshop-web-2\tbase\t1'
+	err_has 'old/other.1: vm.json is of something else'
+	rm -r "$VMPIPE_ROOT/old/other.1"
+	status_is 0 vmls -t old --json shop-web-2
+	jq -e '.kind == "old" and .name == "shop-web-2.3" and .used > 0 and
+	    .vm == "shop-web-2" and .refer > .used' <<<"$output"
+	[[ $output != *private* ]]
+	status_is 66 vmls -t old box
+	err_has 'box: no such old'
+}
+
 @test "sorting, also the other way round" {
 	make_store
 	dd if=/dev/urandom of="$VMPIPE_ROOT/vms/shop-web-2/disk.qcow2" bs=1M \

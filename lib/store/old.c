@@ -1,0 +1,193 @@
+#include "lib/store/old.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/size.h"
+#include "lib/record/record.h"
+#include "lib/store/meta.h"
+#include "lib/store/publish.h"
+#include "lib/store/vm.h"
+
+#define META "vm.json"
+
+bool
+vm_old_is_unfinished(const struct vm_json *record)
+{
+	return vm_json_get(record, "upgrade") != NULL &&
+	    !vm_json_bool(record, "started", false);
+}
+
+/* n of "<vm>.<n>"; 0: not of this VM. */
+static uint64_t
+get_number(const char *old_name, const char *vm)
+{
+	size_t len = strlen(vm);
+	uint64_t n;
+
+	if (strncmp(old_name, vm, len) != 0 || old_name[len] != '.' ||
+	    vm_size_parse_number(old_name + len + 1, 1, UINT32_MAX, &n, NULL) ==
+		-1)
+		return 0;
+	return n;
+}
+
+static void
+fail_not_found(const char *what, struct vm_error *err)
+{
+	vm_error_set(err, VM_E_NO_INPUT, "old_not_found",
+	    "%s: no disk that an upgrade has replaced", what);
+	vm_error_hint(err, "vmls -t old");
+}
+
+struct vm_json *
+vm_old_load(struct vm_store *store, const char *old_name, bool with_private,
+    struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = NULL;
+	VM_CLEAN_FREE char *path = NULL;
+	struct vm_error cause = { 0 };
+
+	if (strchr(old_name, '/') != NULL || old_name[0] == '.') {
+		fail_not_found(old_name, err);
+		return NULL;
+	}
+	path = vm_buf_printf(err, "%s/" META, old_name);
+	if (path == NULL)
+		return NULL;
+	record = vm_meta_read(store->fds[VM_STORE_OLD], path, "vm_damaged",
+	    &cause);
+	if (record == NULL && cause.kind == VM_E_NO_INPUT) {
+		fail_not_found(old_name, err);
+		return NULL;
+	}
+	if (record != NULL && vm_record_check(record, &cause) == 0 &&
+	    get_number(old_name, vm_json_string(record, "name", "")) > 0) {
+		if (!with_private)
+			vm_json_delete(record, "private");
+		return VM_TAKE(record);
+	}
+	if (!vm_error_is_set(&cause))
+		vm_error_set(&cause, VM_E_DATA, "vm_damaged",
+		    META " is of something else");
+	if (err != NULL)
+		*err = cause;
+	vm_error_wrap(err, "old/%s", old_name);
+	return NULL;
+}
+
+int
+vm_old_save(struct vm_store *store, const char *old_name,
+    const struct vm_json *record, struct vm_error *err)
+{
+	VM_CLEAN_FD int dir = vm_store_open_object(store, VM_STORE_OLD,
+	    old_name, err);
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+
+	if (dir == -1 || vm_vm_format(record, &text, err) == -1)
+		return -1;
+	return vm_publish_file(store, dir, META, 0600, text.data, text.len,
+	    true, err);
+}
+
+/* --- which -----------------------------------------------------------------*/
+
+/* Is it of this VM, and of the same UUID?  *unfinished: as it says. */
+static bool
+is_of(struct vm_store *store, const char *old_name, const struct vm_json *vm,
+    bool *unfinished)
+{
+	VM_CLEAN_JSON struct vm_json *record = NULL;
+
+	if (get_number(old_name, vm_json_string(vm, "name", "")) == 0)
+		return false;
+	record = vm_old_load(store, old_name, false, NULL);
+	if (record == NULL ||
+	    strcmp(vm_json_string(record, "identity.uuid", "-"),
+		vm_json_string(vm, "identity.uuid", "")) != 0)
+		return false;
+	*unfinished = vm_old_is_unfinished(record);
+	return true;
+}
+
+char *
+vm_old_find(struct vm_store *store, const struct vm_json *vm,
+    const char *old_name, struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_OLD, err);
+	const char *name = vm_json_string(vm, "name", ""), *best = NULL;
+	bool unfinished;
+
+	if (names == NULL)
+		return NULL;
+	for (size_t i = 0; names[i] != NULL; i++)
+		if ((old_name == NULL || strcmp(old_name, names[i]) == 0) &&
+		    (best == NULL ||
+			get_number(names[i], name) > get_number(best, name)) &&
+		    is_of(store, names[i], vm, &unfinished) && !unfinished)
+			best = names[i];
+	if (best != NULL)
+		return vm_buf_printf(err, "%s", best);
+	fail_not_found(old_name != NULL ? old_name : name, err);
+	return NULL;
+}
+
+/* --- changes ---------------------------------------------------------------*/
+
+int
+vm_old_exchange(struct vm_store *store, const char *vm, const char *old_name,
+    struct vm_error *err)
+{
+	VM_CLEAN_FD int fd = vm_store_open_object(store, VM_STORE_OLD, old_name,
+	    err);
+	struct stat mine, named;
+
+	if (fd == -1)
+		return -1;
+	/* vmgc locks what it takes, and does not take what is locked */
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1 || fstat(fd, &mine) == -1 ||
+	    fstatat(store->fds[VM_STORE_OLD], old_name, &named,
+		AT_SYMLINK_NOFOLLOW) == -1 ||
+	    mine.st_ino != named.st_ino || mine.st_dev != named.st_dev)
+		return vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
+		    "old/%s: another command works on it", old_name);
+	return vm_publish_exchange(store, VM_STORE_VMS, vm, VM_STORE_OLD,
+	    old_name, err);
+}
+
+char *
+vm_old_discard(struct vm_store *store, const char *old_name,
+    struct vm_error *err)
+{
+	char *trash = NULL;
+
+	if (vm_publish_keep(store, VM_STORE_OLD, old_name, VM_STORE_TRASH,
+		&trash, err) == -1)
+		return NULL;
+	return trash;
+}
+
+int
+vm_old_sweep(struct vm_store *store, const struct vm_json *vm,
+    struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_OLD, err);
+	bool unfinished;
+
+	if (names == NULL)
+		return -1;
+	for (size_t i = 0; names[i] != NULL; i++) {
+		VM_CLEAN_FREE char *trash = NULL;
+
+		if (!is_of(store, names[i], vm, &unfinished) || !unfinished)
+			continue;
+		trash = vm_old_discard(store, names[i], err);
+		if (trash == NULL)
+			return -1;
+	}
+	return 0;
+}
