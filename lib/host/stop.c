@@ -176,26 +176,6 @@ settle(struct job *job, struct vm_error *err)
 	return vm_subject_note_stopped(job->store, job->record, err);
 }
 
-/* Has the guest opened the agent's end of its channel? */
-static bool
-has_agent(struct vm_qmp *qmp)
-{
-	VM_CLEAN_JSON struct vm_json *list = NULL;
-	size_t i;
-
-	if (qmp->fd == -1 ||
-	    vm_qmp_call(qmp, "query-chardev", NULL, VM_PROCESS_ASK_MS, &list,
-		NULL) == -1)
-		return false;
-	for (i = 0; i < vm_json_count(list); i++) {
-		const struct vm_json *device = vm_json_at(list, i);
-
-		if (strcmp(vm_json_string(device, "label", ""), "agent") == 0)
-			return vm_json_bool(device, "frontend-open", false);
-	}
-	return false;
-}
-
 static int
 open_process(struct job *job, struct vm_error *err)
 {
@@ -212,7 +192,7 @@ open_process(struct job *job, struct vm_error *err)
 	if (job->pidfd == -1 && err->kind == VM_E_UNAVAILABLE)
 		return vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
 		    "another command is at work on it");
-	job->has_agent = has_agent(&qmp);
+	job->has_agent = vm_process_has_agent(&qmp);
 	return job->pidfd == -1 ? -1 : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clean.h"
@@ -46,6 +47,7 @@ vm_process_connect(const struct vm_json *record, int dir_fd,
 {
 	VM_CLEAN_QMP struct vm_qmp fresh = VM_QMP_CLOSED;
 
+	fresh.deaf = qmp->deaf;
 	if (vm_qmp_connect(&fresh, dir_fd, timeout_ms, err) == -1 ||
 	    vm_qmp_check_uuid(&fresh,
 		vm_json_string(record, "identity.uuid", ""), timeout_ms,
@@ -54,6 +56,25 @@ vm_process_connect(const struct vm_json *record, int dir_fd,
 	*qmp = fresh;
 	fresh = (struct vm_qmp)VM_QMP_CLOSED;
 	return 0;
+}
+
+bool
+vm_process_has_agent(struct vm_qmp *qmp)
+{
+	VM_CLEAN_JSON struct vm_json *list = NULL;
+	size_t i;
+
+	if (qmp->fd == -1 ||
+	    vm_qmp_call(qmp, "query-chardev", NULL, VM_PROCESS_ASK_MS, &list,
+		NULL) == -1)
+		return false;
+	for (i = 0; i < vm_json_count(list); i++) {
+		const struct vm_json *device = vm_json_at(list, i);
+
+		if (strcmp(vm_json_string(device, "label", ""), "agent") == 0)
+			return vm_json_bool(device, "frontend-open", false);
+	}
+	return false;
 }
 
 int

@@ -27,6 +27,9 @@ int vm_process_connect(const struct vm_json *record, int dir_fd,
     uint64_t timeout_ms, struct vm_qmp *qmp, struct vm_error *err)
     VM_MUST_CHECK;
 
+/* Has the guest opened the agent's end of its channel? */
+bool vm_process_has_agent(struct vm_qmp *qmp);
+
 /*
  * A pidfd of the VM's QEMU.  qmp may be NULL or closed: then only run.pid of
  * the record is tried.  VM_E_UNAVAILABLE "no_process".

@@ -37,7 +37,7 @@ wait_for(struct vm_qmp *qmp, short events, uint64_t deadline_ms,
 		now = vm_clock_ms();
 		if (now >= deadline_ms)
 			return fail(err, "monitor_timeout", "does not answer");
-		if (vm_proc_check_stop(err) == -1)
+		if (!qmp->deaf && vm_proc_check_stop(err) == -1)
 			return -1;
 		if (poll(fds, 2,
 			(int)(deadline_ms - now < 1000 ? deadline_ms - now :
@@ -54,9 +54,29 @@ wait_for(struct vm_qmp *qmp, short events, uint64_t deadline_ms,
 	}
 }
 
+/* Send it, and with its first byte the descriptor fd unless that is -1. */
+static ssize_t
+send_with(int socket, char *line, size_t len, int fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = line, .iov_len = len };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *header = (struct cmsghdr *)(void *)control;
+
+	if (fd >= 0) {
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+	}
+	return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
 static int
-send_line(struct vm_qmp *qmp, const struct vm_buf *line, uint64_t deadline_ms,
-    struct vm_error *err)
+send_line(struct vm_qmp *qmp, const struct vm_buf *line, int fd,
+    uint64_t deadline_ms, struct vm_error *err)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -64,8 +84,8 @@ send_line(struct vm_qmp *qmp, const struct vm_buf *line, uint64_t deadline_ms,
 	while (done < line->len) {
 		if (wait_for(qmp, POLLOUT, deadline_ms, err) == -1)
 			return -1;
-		n = send(qmp->fd, line->data + done, line->len - done,
-		    MSG_NOSIGNAL);
+		n = send_with(qmp->fd, line->data + done, line->len - done,
+		    done == 0 ? fd : -1);
 		if (n == -1 && errno != EAGAIN && errno != EINTR)
 			return fail(err, "monitor_closed",
 			    "has closed the connection");
@@ -130,7 +150,7 @@ read_value(struct vm_qmp *qmp, uint64_t deadline_ms, struct vm_error *err)
 
 static int
 send_command(struct vm_qmp *qmp, const char *command, struct vm_json *arguments,
-    uint64_t deadline_ms, struct vm_error *err)
+    int fd, uint64_t deadline_ms, struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *request = vm_json_new_object();
 	VM_CLEAN_BUF struct vm_buf line = { 0 };
@@ -143,7 +163,7 @@ send_command(struct vm_qmp *qmp, const char *command, struct vm_json *arguments,
 	    vm_json_format(request, false, &line, err) == -1 ||
 	    vm_buf_add_string(&line, "\n", err) == -1)
 		return -1;
-	return send_line(qmp, &line, deadline_ms, err);
+	return send_line(qmp, &line, fd, deadline_ms, err);
 }
 
 /* An answer to our command: 1 with its result, -1 refused; 0 none of ours. */
@@ -168,14 +188,14 @@ take_answer(struct vm_qmp *qmp, const char *command,
 	return 1;
 }
 
-int
-vm_qmp_call(struct vm_qmp *qmp, const char *command, struct vm_json *arguments,
+static int
+call(struct vm_qmp *qmp, const char *command, struct vm_json *arguments, int fd,
     uint64_t timeout_ms, struct vm_json **result, struct vm_error *err)
 {
 	uint64_t deadline_ms = vm_clock_ms() + timeout_ms;
 	int rc = 0;
 
-	if (send_command(qmp, command, arguments, deadline_ms, err) == -1)
+	if (send_command(qmp, command, arguments, fd, deadline_ms, err) == -1)
 		return -1;
 	while (rc == 0) {
 		VM_CLEAN_JSON struct vm_json *value = read_value(qmp,
@@ -189,10 +209,33 @@ vm_qmp_call(struct vm_qmp *qmp, const char *command, struct vm_json *arguments,
 }
 
 int
+vm_qmp_call(struct vm_qmp *qmp, const char *command, struct vm_json *arguments,
+    uint64_t timeout_ms, struct vm_json **result, struct vm_error *err)
+{
+	return call(qmp, command, arguments, -1, timeout_ms, result, err);
+}
+
+int
+vm_qmp_pass_fd(struct vm_qmp *qmp, int fd, uint64_t timeout_ms, int64_t *set,
+    struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *result = NULL;
+
+	if (call(qmp, "add-fd", NULL, fd, timeout_ms, &result, err) == -1)
+		return -1;
+	*set = vm_json_int(result, "fdset-id", -1);
+	if (*set < 0)
+		return fail(err, "monitor_nonsense", "names no set");
+	return 0;
+}
+
+int
 vm_qmp_open(struct vm_qmp *qmp, int fd, int pidfd, uint64_t timeout_ms,
     struct vm_error *err)
 {
-	VM_CLEAN_QMP struct vm_qmp fresh = { .fd = fd, .pidfd = pidfd };
+	VM_CLEAN_QMP struct vm_qmp fresh = {
+		.fd = fd, .pidfd = pidfd, .deaf = qmp->deaf
+	};
 	VM_CLEAN_JSON struct vm_json *greeting = NULL;
 	uint64_t deadline_ms = vm_clock_ms() + timeout_ms, now;
 

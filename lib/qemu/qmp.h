@@ -14,6 +14,7 @@
 #ifndef VM_QEMU_QMP_H
 #define VM_QEMU_QMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/adapt/json.h"
@@ -27,6 +28,7 @@ struct vm_qmp {
 	int fd;		 /* ours */
 	int pidfd;	 /* QEMU's, borrowed; -1: not known */
 	unsigned serial; /* of the last command */
+	bool deaf;	 /* set before opening: no signal ends its waiting */
 	struct vm_buf in;
 };
 
@@ -55,6 +57,14 @@ void vm_qmp_close(struct vm_qmp *qmp);
 int vm_qmp_call(struct vm_qmp *qmp, const char *command,
     struct vm_json *arguments, uint64_t timeout_ms, struct vm_json **result,
     struct vm_error *err) VM_MUST_CHECK;
+
+/*
+ * Hand QEMU a duplicate of fd (SCM_RIGHTS, add-fd): it can then be opened
+ * there as /dev/fdset/<*set>.  A set that nothing has open goes when the
+ * connection is closed.
+ */
+int vm_qmp_pass_fd(struct vm_qmp *qmp, int fd, uint64_t timeout_ms,
+    int64_t *set, struct vm_error *err) VM_MUST_CHECK;
 
 /* Is it this VM's QEMU?  Otherwise VM_E_EXISTS "foreign_monitor". */
 int vm_qmp_check_uuid(struct vm_qmp *qmp, const char *uuid, uint64_t timeout_ms,
