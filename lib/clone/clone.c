@@ -9,6 +9,7 @@
 #include "lib/clone/batch.h"
 #include "lib/clone/build.h"
 #include "lib/clone/expand.h"
+#include "lib/clone/running.h"
 #include "lib/record/manifest.h"
 #include "lib/store/vm.h"
 
@@ -125,6 +126,25 @@ add_from(struct run *run, struct vm_error *err)
 		    "--from %s: name the copies, or give --name",
 		    run->options->from);
 	return add_image(run, record, &run->sources[0], err);
+}
+
+/* A VM that runs is copied once, if any clone of it is to be made. */
+static int
+copy_running(struct run *run, struct vm_error *err)
+{
+	struct vm_source *source = &run->sources[0];
+	size_t i;
+
+	if (run->source_count == 0 || source->running == NULL)
+		return 0;
+	for (i = 0; i < run->batch.count; i++) {
+		const struct vm_batch_item *item = &run->batch.items[i];
+
+		if (item->action != VM_BATCH_PASS &&
+		    !vm_error_is_set(&item->failure))
+			return vm_running_copy(run->store, source, err);
+	}
+	return 0;
 }
 
 /* ---- the output ---- */
@@ -259,7 +279,9 @@ vm_clone_run(struct vm_store *store, const struct vm_clone_options *options,
 	run.existing = vm_store_list(store, VM_STORE_VMS, err);
 	if (run.existing == NULL || add_all(&run, records, err) == -1)
 		return -1;
-	if (!options->dry_run && vm_batch_make(&run.batch, err) == -1)
+	if (!options->dry_run &&
+	    (copy_running(&run, err) == -1 ||
+		vm_batch_make(&run.batch, err) == -1))
 		return -1;
 	return emit(&run, started_ms, records, err);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clone/running.h"
 #include "lib/disk/qcow2.h"
 #include "lib/store/alias.h"
 #include "lib/store/lineage.h"
@@ -84,15 +85,17 @@ open_vm(struct vm_store *store, const char *name, struct vm_source *source,
 {
 	struct vm_chain *chain = &source->chain;
 	VM_CLEAN_JSON struct vm_json *record = NULL;
+	struct vm_error busy = { 0 };
 
-	source->lock_fd = vm_vm_lock(store, name, VM_LOCK_NO_WAIT, err);
-	if (source->lock_fd == -1) {
-		vm_error_hint(err, "vmstop %s", name);
-		return -1;
-	}
+	source->lock_fd = vm_vm_lock(store, name, VM_LOCK_NO_WAIT, &busy);
 	chain->dir_fd = vm_store_open_object(store, VM_STORE_VMS, name, err);
 	if (chain->dir_fd == -1)
 		return -1;
+	if (source->lock_fd == -1 &&
+	    vm_running_find(store, name, source, &busy) == -1) {
+		*err = busy;
+		return -1;
+	}
 	record = vm_vm_load(store, name, false, err);
 	if (record == NULL ||
 	    vm_lineage_check(store, record, chain->dir_fd, err) == -1)
@@ -190,6 +193,7 @@ vm_source_close(struct vm_source *source)
 	vm_clean_fd(&source->disk_fd);
 	vm_clean_fd(&source->lock_fd);
 	source->disk_fd = source->lock_fd = -1;
+	vm_json_clean(&source->running);
 	if (source->chain.dir_fd >= 0)
 		vm_chain_close(&source->chain);
 	source->chain.dir_fd = -1;

@@ -1,5 +1,5 @@
 /*
- * source.h - what clones are made from: an image of the store, or a stopped VM.
+ * source.h - what clones are made from: an image of the store, or a VM.
  */
 #ifndef VM_CLONE_SOURCE_H
 #define VM_CLONE_SOURCE_H
@@ -9,9 +9,10 @@
 
 /* All-zero is not empty: the open functions fill it. */
 struct vm_source {
-	struct vm_chain chain; /* what a clone links into its directory */
-	int disk_fd;	       /* a VM's own disk, to be copied; else -1 */
-	int lock_fd;	       /* the VM's lock, held until close; else -1 */
+	struct vm_chain chain;	 /* what a clone links into its directory */
+	int disk_fd;		 /* a VM's own disk, to be copied; else -1 */
+	int lock_fd;		 /* the VM's lock, held until close; else -1 */
+	struct vm_json *running; /* a VM that runs (running.h); else NULL */
 };
 
 /* The image an image record names: VM_E_NO_INPUT "image_not_found" ... */
@@ -20,7 +21,8 @@ int vm_source_open(struct vm_store *store, const struct vm_json *record,
 
 /*
  * --from: an image record for `from` (a VM's name, alias, alias@N or image id)
- * and its source.  A VM must be stopped: VM_E_TRY_AGAIN "in_use".
+ * and its source.  A VM that runs is to be copied by vm_running_copy() before
+ * it is cloned; one that is being worked on is VM_E_TRY_AGAIN "in_use".
  */
 struct vm_json *vm_source_from(struct vm_store *store, const char *from,
     struct vm_source *source, struct vm_error *err) VM_MUST_CHECK;
