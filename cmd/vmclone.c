@@ -10,6 +10,12 @@ struct opts {
 	const char *name;
 	uint64_t count;
 	struct vm_cli_list sets;
+	const char *size;
+	const char *mode;
+	bool copy_ok;
+	uint64_t cluster_size;
+	bool lazy_refcounts;
+	bool extended_l2;
 	bool no_sync;
 	bool no_host_keys;
 };
@@ -38,6 +44,33 @@ static const struct vm_cli_option options[] = {
 	    .help = "set a key of the role, like memory=1G (repeatable)",
 	    .type = VM_CLI_LIST,
 	    .offset = offsetof(struct opts, sets) },
+	{ .name = "size",
+	    .arg = "SIZE",
+	    .help = "grow the disk to this, as --set disk=SIZE does",
+	    .type = VM_CLI_STRING,
+	    .offset = offsetof(struct opts, size) },
+	{ .name = "mode",
+	    .arg = "MODE",
+	    .help = "overlay (default), reflink, copy or auto",
+	    .type = VM_CLI_STRING,
+	    .offset = offsetof(struct opts, mode) },
+	{ .name = "copy-ok",
+	    .help = "copy in full where --mode reflink cannot be done",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, copy_ok) },
+	{ .name = "cluster-size",
+	    .arg = "SIZE",
+	    .help = "an overlay's clusters, 512 to 2M (default 64K)",
+	    .type = VM_CLI_SIZE,
+	    .offset = offsetof(struct opts, cluster_size) },
+	{ .name = "lazy-refcounts",
+	    .help = "an overlay that writes its reference counts late",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, lazy_refcounts) },
+	{ .name = "extended-l2",
+	    .help = "an overlay that allocates 32nds of its clusters",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, extended_l2) },
 	{ .name = "no-host-keys",
 	    .help = "make no SSH host keys: the guest shall make its own",
 	    .type = VM_CLI_FLAG,
@@ -86,6 +119,12 @@ run(const struct opts *o, struct vm_error *err)
 		.count = o->count,
 		.sets = o->sets.items,
 		.set_count = o->sets.count,
+		.size = o->size,
+		.mode = o->mode,
+		.copy_ok = o->copy_ok,
+		.cluster_size = o->cluster_size,
+		.lazy_refcounts = o->lazy_refcounts,
+		.extended_l2 = o->extended_l2,
 		.jobs = (unsigned)o->values.jobs,
 		.no_sync = o->no_sync,
 		.no_host_keys = o->no_host_keys,
@@ -101,6 +140,8 @@ run(const struct opts *o, struct vm_error *err)
 	if (o->name != NULL && o->values.operand_count > 0)
 		return vm_cli_usage(&cli, err,
 		    "the operands are the names: no --name with them");
+	if (vm_clone_check(&clone, err) == -1)
+		return -1;
 	if (o->from == NULL &&
 	    vm_input_read(&input, cli.name, &records, err) == -1)
 		return explain(o, err);

@@ -83,8 +83,8 @@ settle_existing(struct vm_batch *batch, struct vm_batch_item *item)
 	bool rebuild;
 
 	item->action = VM_BATCH_PASS;
-	stored = vm_existing_compare(batch->store, item->record, &rebuild,
-	    &item->failure);
+	stored = vm_existing_compare(batch->store, batch->options, item->record,
+	    &rebuild, &item->failure);
 	if (stored == NULL)
 		return;
 	if (!rebuild || batch->options->dry_run) {
@@ -97,7 +97,8 @@ settle_existing(struct vm_batch *batch, struct vm_batch_item *item)
 	    vm_json_string(item->record, "name", ""), VM_LOCK_NO_WAIT,
 	    &item->failure);
 	if (item->lock_fd >= 0 &&
-	    vm_existing_keep(batch->store, item->record, &item->failure) == 0)
+	    vm_existing_keep(batch->store, batch->options, item->record,
+		&item->failure) == 0)
 		item->action = VM_BATCH_REBUILD;
 }
 
@@ -148,8 +149,8 @@ build_item(struct group *group, struct vm_batch_item *item)
 		return;
 	item->publish.durable = !options->no_sync;
 	item->publish.batched = group->batched;
-	if (vm_build_clone(item->source, item->record, old, &item->publish,
-		&item->failure) == -1)
+	if (vm_build_clone(item->source, item->record, options->copy_ok, old,
+		&item->publish, &item->failure) == -1)
 		vm_publish_abort(&item->publish);
 }
 

@@ -1,12 +1,14 @@
 #include "lib/clone/build.h"
 
+#include <string.h>
+
+#include "lib/base/fd.h"
 #include "lib/base/size.h"
 #include "lib/disk/copy.h"
 #include "lib/disk/qcow2.h"
+#include "lib/store/fresh.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
-
-#define DISK "disk.qcow2"
 
 int
 vm_build_disk_size(const struct vm_json *record, const struct vm_source *source,
@@ -30,6 +32,9 @@ vm_build_disk_size(const struct vm_json *record, const struct vm_source *source,
 		return vm_error_set(err, VM_E_USAGE, "bad_size",
 		    "disk: smaller than the image's %s: disks only grow",
 		    vm_size_format(source->chain.virtual_size, false, is));
+	if (size > VM_QCOW2_SIZE_MAX)
+		return vm_error_set(err, VM_E_USAGE, "bad_size",
+		    "disk: more than 1P");
 	if (size > source->chain.virtual_size && source->disk_fd >= 0)
 		return vm_error_set(err, VM_E_USAGE, "bad_size",
 		    "disk: a copy of a VM keeps its size, %s",
@@ -38,27 +43,62 @@ vm_build_disk_size(const struct vm_json *record, const struct vm_source *source,
 	return 0;
 }
 
+/*
+ * The disk of a copy of a VM: its contents as they are.  A raw one shares its
+ * blocks where it can, or, asked to be a reflink, must.
+ */
 static int
-write_disk(const struct vm_source *source, uint64_t size_bytes,
+copy_disk(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
+    int fd, struct vm_error *err)
+{
+	const char *mode = vm_json_string(disk, "mode", NULL);
+	bool must = mode != NULL && strcmp(mode, "reflink") == 0 && !copy_ok;
+	bool may = source->is_raw &&
+	    (mode == NULL || strcmp(mode, "reflink") == 0);
+
+	if (may) {
+		if (vm_copy_share(source->disk_fd, fd, err) == 0)
+			return vm_json_set_string(disk, "mode", "reflink", err);
+		if (must)
+			return -1;
+		vm_error_clear(err);
+	}
+	if (vm_copy_sparse(source->disk_fd, fd, err) == -1)
+		return -1;
+	return vm_json_set_string(disk, "mode",
+	    source->is_raw ? "copy" : "overlay", err);
+}
+
+static int
+make_copy(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
     struct vm_publish *publish, struct vm_error *err)
 {
-	const struct vm_qcow2_options options = {
-		.virtual_size = size_bytes,
-		.backing_file = source->chain.files[0].name,
-		.backing_format = source->chain.files[0].is_raw ? "raw" :
-								  "qcow2",
-	};
-	VM_CLEAN_FD int fd = vm_publish_create(publish, DISK, err);
+	VM_CLEAN_FD int fd = vm_publish_create(publish,
+	    source->is_raw ? "disk.raw" : "disk.qcow2", err);
 
-	if (fd == -1)
+	if (fd == -1 || copy_disk(source, disk, copy_ok, fd, err) == -1)
 		return -1;
-	if (source->disk_fd >= 0) {
-		if (vm_copy_sparse(source->disk_fd, fd, err) == -1)
-			return -1;
-	} else if (vm_qcow2_create(fd, &options, err) == -1) {
+	return vm_fresh_describe(disk, source->chain.virtual_size, err);
+}
+
+static int
+make_disk(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
+    uint64_t size_bytes, struct vm_publish *publish, struct vm_error *err)
+{
+	VM_CLEAN_FD int fd = -1;
+	int rc;
+
+	if (source->disk_fd >= 0)
+		rc = make_copy(source, disk, copy_ok, publish, err);
+	else if ((rc = vm_fresh_describe(disk, size_bytes, err)) == 0)
+		rc = vm_fresh_make(publish, &source->chain, disk, copy_ok, err);
+	if (rc == -1 && err != NULL && strcmp(err->code, "no_reflink") == 0)
+		vm_error_hint(err,
+		    "vmclone with --copy-ok, or with --mode overlay");
+	if (rc == -1)
 		return -1;
-	}
-	return vm_publish_seal(publish, fd, 0600, err);
+	fd = vm_fd_open_regular(publish->dir_fd, vm_vm_disk_file(disk), err);
+	return fd == -1 ? -1 : vm_publish_seal(publish, fd, 0600, err);
 }
 
 /* The lock file outlives every replacement of the directory. */
@@ -70,30 +110,19 @@ make_lock(int lock_from, struct vm_publish *publish, struct vm_error *err)
 	return vm_publish_write(publish, "lock", 0600, "", 0, err);
 }
 
-static int
-set_disks(struct vm_json *record, uint64_t size_bytes, struct vm_error *err)
-{
-	if (vm_json_set(record, "disks", vm_json_new_array(), err) == -1 ||
-	    vm_json_set_string(record, "disks.0.path", DISK, err) == -1 ||
-	    vm_json_set_string(record, "disks.0.format", "qcow2", err) == -1 ||
-	    vm_json_set_string(record, "disks.0.mode", "overlay", err) == -1)
-		return -1;
-	return vm_json_set_int(record, "disks.0.size", (int64_t)size_bytes,
-	    err);
-}
-
 int
 vm_build_clone(const struct vm_source *source, struct vm_json *record,
-    int lock_from, struct vm_publish *publish, struct vm_error *err)
+    bool copy_ok, int lock_from, struct vm_publish *publish,
+    struct vm_error *err)
 {
+	struct vm_json *disk = vm_json_get(record, "disks.0");
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
 	uint64_t size_bytes;
 
 	if (vm_build_disk_size(record, source, &size_bytes, err) == -1 ||
-	    write_disk(source, size_bytes, publish, err) == -1 ||
-	    vm_chain_link(&source->chain, publish, err) == -1 ||
+	    make_disk(source, disk, copy_ok, size_bytes, publish, err) == -1 ||
+	    vm_fresh_link(publish, &source->chain, disk, err) == -1 ||
 	    make_lock(lock_from, publish, err) == -1 ||
-	    set_disks(record, size_bytes, err) == -1 ||
 	    vm_lineage_note(publish->dir_fd, record, err) == -1 ||
 	    vm_vm_format(record, &text, err) == -1)
 		return -1;

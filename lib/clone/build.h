@@ -1,5 +1,5 @@
 /*
- * build.h - one clone's directory: its overlay, its chain, its lock, vm.json.
+ * build.h - one clone's directory: its disk, its chain, its lock, vm.json.
  */
 #ifndef VM_CLONE_BUILD_H
 #define VM_CLONE_BUILD_H
@@ -19,12 +19,13 @@ int vm_build_disk_size(const struct vm_json *record,
 
 /*
  * Fill an object that was begun with everything for record (a VM record with
- * its identity); record gets its disks.  lock_from (-1, or an open directory
+ * its identity and the wish for its disk, mode.h); its disks are described
+ * then.  copy_ok is as in fresh.h.  lock_from (-1, or an open directory
  * whose "lock" is hard-linked) is where a VM being replaced is.  The caller
  * commits or aborts.
  */
 int vm_build_clone(const struct vm_source *source, struct vm_json *record,
-    int lock_from, struct vm_publish *publish, struct vm_error *err)
-    VM_MUST_CHECK;
+    bool copy_ok, int lock_from, struct vm_publish *publish,
+    struct vm_error *err) VM_MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 #include "lib/clone/batch.h"
 #include "lib/clone/build.h"
 #include "lib/clone/expand.h"
+#include "lib/clone/mode.h"
 #include "lib/clone/running.h"
 #include "lib/record/manifest.h"
 #include "lib/store/vm.h"
@@ -40,6 +41,9 @@ apply_sets(const struct vm_clone_options *options, struct vm_json *record,
 	for (i = 0; i < options->set_count; i++)
 		if (vm_manifest_set(spec, options->sets[i], err) == -1)
 			return -1;
+	if (options->size != NULL &&
+	    vm_json_set_string(spec, "disk", options->size, err) == -1)
+		return -1;
 	return vm_manifest_check_role(spec, err);
 }
 
@@ -54,6 +58,7 @@ add_image(struct run *run, struct vm_json *record, struct vm_source *source,
 
 	if (apply_sets(run->options, record, err) == -1 ||
 	    vm_build_disk_size(record, source, &size_bytes, err) == -1 ||
+	    vm_mode_wish(run->store, run->options, source, record, err) == -1 ||
 	    vm_json_set_string(record, "host", run->host, err) == -1 ||
 	    vm_expand_record(record, run->options, run->existing, &expand,
 		err) == -1)
@@ -160,6 +165,11 @@ say_planned(const struct vm_batch_item *item, struct vm_error *err)
 	    item->action == VM_BATCH_PASS	 ? "be left as it is" :
 		item->action == VM_BATCH_REBUILD ? "be built again" :
 						   "be made");
+	/* what the disk would be */
+	if (vm_json_get(item->record, "disks.0.mode") == NULL &&
+	    vm_json_set_string(item->record, "disks.0.mode", "overlay", err) ==
+		-1)
+		return -1;
 	return vm_json_set_string(item->record, "planned", words[item->action],
 	    err);
 }
@@ -171,6 +181,8 @@ emit_item(struct run *run, struct vm_batch_item *item, long long each_ms,
 	struct vm_json *record = item->record;
 
 	if (vm_error_is_set(&item->failure)) {
+		if (item->action == VM_BATCH_MAKE)
+			vm_json_delete(record, "disks"); /* there is none */
 		if (vm_record_fail(record, "vmclone", &item->failure, err) ==
 		    -1)
 			return -1;
@@ -180,7 +192,7 @@ emit_item(struct run *run, struct vm_batch_item *item, long long each_ms,
 	} else if (item->action != VM_BATCH_PASS) {
 		VM_CLEAN_FREE char *path = vm_store_path(run->store,
 		    VM_STORE_VMS, vm_json_string(record, "name", ""),
-		    "disk.qcow2", err);
+		    vm_vm_disk_file(vm_json_get(record, "disks.0")), err);
 
 		if (path == NULL ||
 		    vm_json_set_string(record, "disks.0.path", path, err) ==
@@ -259,6 +271,12 @@ add_all(struct run *run, const struct vm_records *records, struct vm_error *err)
 			return -1;
 	}
 	return 0;
+}
+
+int
+vm_clone_check(const struct vm_clone_options *options, struct vm_error *err)
+{
+	return vm_mode_check(options, err);
 }
 
 int

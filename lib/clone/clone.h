@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/record/record.h"
 #include "lib/store/store.h"
@@ -33,6 +34,11 @@ struct vm_clone_options {
 	size_t count;	     /* how many VMs there shall be; 0: the role's */
 	char **sets;	     /* KEY=VALUE for the role */
 	size_t set_count;
+	const char *mode;      /* overlay, reflink, copy, auto; NULL: overlay */
+	bool copy_ok;	       /* reflink may become a copy */
+	uint64_t cluster_size; /* of an overlay, bytes; 0: 64 KiB */
+	bool lazy_refcounts, extended_l2; /* of an overlay */
+	const char *size;  /* as --set disk=SIZE; NULL: as the role says */
 	unsigned jobs;	   /* threads; 0: one per core */
 	bool no_sync;	   /* not durable on return */
 	bool no_host_keys; /* none made here: the guest makes its own */
@@ -40,11 +46,19 @@ struct vm_clone_options {
 };
 
 /*
+ * Can these options be, whatever the input?  VM_E_USAGE "usage" or "bad_size";
+ * VM_E_UNAVAILABLE "no_extended_l2".
+ */
+int vm_clone_check(const struct vm_clone_options *options, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/*
  * Replace each image record by the VM records it stands for, in order.  VM
  * records of VMs that are here pass through.  A VM that cannot be made leaves
  * nothing behind and a failed record: VM_E_EXISTS "name_taken" or
  * "mac_taken", VM_E_IO, VM_E_NO_INPUT "image_not_found", VM_E_DATA
- * "image_changed", VM_E_USAGE "bad_size", VM_E_SYSTEM "network_full".
+ * "image_changed", VM_E_USAGE "bad_size" or "bad_mode", VM_E_SYSTEM
+ * "network_full", VM_E_UNAVAILABLE "no_reflink".
  * Returns -1 only when nothing could be tried.
  */
 int vm_clone_run(struct vm_store *store, const struct vm_clone_options *options,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clone/mode.h"
 #include "lib/record/drift.h"
 
 static bool
@@ -80,8 +81,18 @@ refuse_strange(const struct vm_json *wanted, struct vm_error *err)
 	vm_error_hint(err, "vmdoctor %s", vm_json_string(wanted, "name", ""));
 }
 
+/* A word more, unless it is there. */
+static int
+add_word(struct vm_json *drift, const char *word, struct vm_error *err)
+{
+	return has_word(drift, word) ?
+	    0 :
+	    vm_json_append(drift, vm_json_new_string(word), err);
+}
+
 struct vm_json *
-vm_existing_compare(struct vm_store *store, const struct vm_json *wanted,
+vm_existing_compare(struct vm_store *store,
+    const struct vm_clone_options *options, const struct vm_json *wanted,
     bool *rebuild, struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(store,
@@ -98,18 +109,21 @@ vm_existing_compare(struct vm_store *store, const struct vm_json *wanted,
 	    vm_json_string(wanted, "image.id", NULL), err);
 	if (drift == NULL)
 		return NULL;
+	if (vm_json_set(stored, "drift", drift, err) == -1 ||
+	    (vm_mode_differs(options, stored, wanted) &&
+		add_word(drift, "disk", err) == -1))
+		return NULL;
 	*rebuild = !vm_json_bool(stored, "started", false) &&
 	    (has_word(drift, "image") || has_word(drift, "disk") ||
 		has_word(drift, "machine"));
-	if (vm_json_set(stored, "drift", drift, err) == -1 ||
-	    take_wanted(stored, wanted, err) == -1)
+	if (take_wanted(stored, wanted, err) == -1)
 		return NULL;
 	return VM_TAKE(stored);
 }
 
 int
-vm_existing_keep(struct vm_store *store, struct vm_json *wanted,
-    struct vm_error *err)
+vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
+    struct vm_json *wanted, struct vm_error *err)
 {
 	static const char *const kept[] = { "identity", "private", "index" };
 	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(store,
@@ -129,5 +143,5 @@ vm_existing_keep(struct vm_store *store, struct vm_json *wanted,
 			-1)
 			return -1;
 	}
-	return 0;
+	return vm_mode_keep(options, stored, wanted, err);
 }

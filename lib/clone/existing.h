@@ -4,7 +4,7 @@
 #ifndef VM_CLONE_EXISTING_H
 #define VM_CLONE_EXISTING_H
 
-#include "lib/record/record.h"
+#include "lib/clone/clone.h"
 #include "lib/store/vm.h"
 
 /*
@@ -15,14 +15,16 @@
  * another service's, role's or source's.
  */
 struct vm_json *vm_existing_compare(struct vm_store *store,
-    const struct vm_json *wanted, bool *rebuild, struct vm_error *err)
-    VM_MUST_CHECK;
+    const struct vm_clone_options *options, const struct vm_json *wanted,
+    bool *rebuild, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * Give `wanted` the identity and private part of the stored VM it replaces;
- * the caller holds its lock.  Started meanwhile: VM_E_TRY_AGAIN "in_use".
+ * Give `wanted` the identity and private part of the stored VM it replaces, and
+ * what its disk was like, where nothing else is asked for; the caller holds its
+ * lock.  Started meanwhile: VM_E_TRY_AGAIN "in_use".
  */
-int vm_existing_keep(struct vm_store *store, struct vm_json *wanted,
+int vm_existing_keep(struct vm_store *store,
+    const struct vm_clone_options *options, struct vm_json *wanted,
     struct vm_error *err) VM_MUST_CHECK;
 
 #endif

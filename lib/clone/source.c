@@ -1,12 +1,13 @@
 #include "lib/clone/source.h"
 
-#include <dirent.h>
+#include <sys/stat.h>
+
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "lib/base/fd.h"
 #include "lib/clone/running.h"
+#include "lib/disk/backing.h"
 #include "lib/disk/qcow2.h"
 #include "lib/store/alias.h"
 #include "lib/store/lineage.h"
@@ -39,44 +40,57 @@ vm_source_open(struct vm_store *store, const struct vm_json *record,
 
 /* ---- --from ---- */
 
+/* The files that its disk stands on, from one header to the next. */
 static int
-ends_with(const char *text, const char *end)
+read_chain(int disk_fd, struct vm_chain *chain, struct vm_error *err)
 {
-	size_t a = strlen(text), b = strlen(end);
+	struct vm_backing below;
+	VM_CLEAN_FD int fd = -1;
 
-	return a >= b && strcmp(text + a - b, end) == 0;
+	if (vm_backing_read(disk_fd, &below, err) == -1)
+		return -1;
+	while (below.file[0] != '\0') {
+		struct vm_chain_file *file = &chain->files[chain->count];
+		size_t size = strlen(below.file) + 1;
+
+		if (chain->count == VM_CHAIN_MAX || size > sizeof(file->name))
+			return vm_error_set(err, VM_E_DATA, "bad_chain",
+			    "the VM's disk stands on files that are not ours");
+		memcpy(file->name, below.file, size);
+		file->is_raw = strcmp(below.format, "raw") == 0;
+		chain->count++;
+		if (file->is_raw)
+			break;
+		vm_clean_fd(&fd);
+		fd = vm_fd_open_regular(chain->dir_fd, file->name, err);
+		if (fd == -1 || vm_backing_read(fd, &below, err) == -1)
+			return -1;
+	}
+	return 0;
 }
 
-/* Every file of the VM's chain but its own disk, in no particular order. */
 static int
-read_chain(struct vm_chain *chain, struct vm_error *err)
+open_disk(const struct vm_json *vm, struct vm_source *source,
+    struct vm_error *err)
 {
-	int fd = openat(chain->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int rc = 0;
+	const struct vm_json *disk = vm_json_get(vm, "disks.0");
+	struct vm_chain *chain = &source->chain;
+	struct stat st;
 
-	if (dir == NULL)
-		return vm_error_errno(err, errno, "the VM's directory");
-	while (rc == 0 && (entry = readdir(dir)) != NULL) {
-		struct vm_chain_file *file = &chain->files[chain->count];
-		bool is_raw = ends_with(entry->d_name, ".raw");
-		size_t size = strlen(entry->d_name) + 1;
-
-		if ((!is_raw && !ends_with(entry->d_name, ".qcow2")) ||
-		    strcmp(entry->d_name, "disk.qcow2") == 0)
-			continue;
-		if (chain->count == VM_CHAIN_MAX || size > sizeof(file->name)) {
-			rc = vm_error_set(err, VM_E_DATA, "bad_chain",
-			    "the VM's directory has files that are not ours");
-			continue;
-		}
-		memcpy(file->name, entry->d_name, size);
-		file->is_raw = is_raw;
-		chain->count++;
-	}
-	closedir(dir);
-	return rc;
+	source->is_raw = strcmp(vm_json_string(disk, "format", ""), "raw") == 0;
+	source->disk_fd = vm_fd_open_regular(chain->dir_fd,
+	    vm_vm_disk_file(disk), err);
+	if (source->disk_fd == -1)
+		return -1;
+	if (!source->is_raw)
+		return vm_qcow2_virtual_size(source->disk_fd,
+			   &chain->virtual_size, err) == -1 ?
+		    -1 :
+		    read_chain(source->disk_fd, chain, err);
+	if (fstat(source->disk_fd, &st) == -1)
+		return vm_error_errno(err, errno, "%s", vm_vm_disk_file(disk));
+	chain->virtual_size = (uint64_t)st.st_size;
+	return 0;
 }
 
 static int
@@ -98,16 +112,10 @@ open_vm(struct vm_store *store, const char *name, struct vm_source *source,
 	}
 	record = vm_vm_load(store, name, false, err);
 	if (record == NULL ||
-	    vm_lineage_check(store, record, chain->dir_fd, err) == -1)
+	    vm_lineage_check(store, record, chain->dir_fd, err) == -1 ||
+	    open_disk(record, source, err) == -1)
 		return vm_error_wrap(err, "%s", name);
-	source->disk_fd = openat(chain->dir_fd, "disk.qcow2",
-	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (source->disk_fd == -1)
-		return vm_error_errno(err, errno, "%s: disk.qcow2", name);
-	if (vm_qcow2_virtual_size(source->disk_fd, &chain->virtual_size, err) ==
-	    -1)
-		return vm_error_wrap(err, "%s", name);
-	return read_chain(chain, err);
+	return 0;
 }
 
 /* A VM's record as the image record of its copies: facts of its own go. */

@@ -11,6 +11,7 @@
 struct vm_source {
 	struct vm_chain chain;	 /* what a clone links into its directory */
 	int disk_fd;		 /* a VM's own disk, to be copied; else -1 */
+	bool is_raw;		 /* that disk is raw, and stands on nothing */
 	int lock_fd;		 /* the VM's lock, held until close; else -1 */
 	struct vm_json *running; /* a VM that runs (running.h); else NULL */
 };

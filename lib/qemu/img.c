@@ -1,6 +1,7 @@
 #include "lib/qemu/img.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/buf.h"
@@ -10,6 +11,7 @@
 
 #define MEMORY_BYTES ((uint64_t)2 << 30) /* address space; it uses 60 M */
 #define TIMEOUT_MS ((uint64_t)300000)
+#define VERSION_MS ((uint64_t)10000)
 #define SLOWEST_BYTES_PER_MS 10000 /* 10 MB/s */
 
 /* The last line it wrote, without its own name in front. */
@@ -55,6 +57,14 @@ judge(struct vm_proc_result *result, struct vm_error *err)
 	    "qemu-img ended with status %d: %s", result->status, words);
 }
 
+static int
+explain_missing(struct vm_error *err)
+{
+	if (err != NULL && strcmp(err->code, "no_program") == 0)
+		return vm_error_hint(err, "apt install qemu-utils");
+	return -1;
+}
+
 int
 vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 {
@@ -87,10 +97,37 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 	if (vm_sandbox_open(&sandbox, argv[0], convert->dir_fd, convert->from,
 		convert->to, err) == -1)
 		return -1;
-	if (vm_proc_run(&options, &result, err) == -1) {
-		if (err != NULL && strcmp(err->code, "no_program") == 0)
-			return vm_error_hint(err, "apt install qemu-utils");
-		return -1;
-	}
+	if (vm_proc_run(&options, &result, err) == -1)
+		return explain_missing(err);
 	return judge(&result, err);
+}
+
+/* ---- what it knows ---- */
+
+int
+vm_img_check_extended_l2(struct vm_error *err)
+{
+	static const char *const argv[] = { "qemu-img", "--version", NULL };
+	const struct vm_proc_options options = {
+		.argv = argv,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+		.timeout_ms = VERSION_MS,
+	};
+	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
+	unsigned major, minor;
+
+	if (vm_proc_run_ok(&options, &result, err) == -1)
+		return explain_missing(err);
+	if (result.out.data == NULL ||
+	    sscanf(result.out.data, "qemu-img version %3u.%3u", &major,
+		&minor) != 2)
+		return vm_error_set(err, VM_E_PROTOCOL, "no_version",
+		    "qemu-img --version: says no version");
+	if (major > 5 || (major == 5 && minor >= 2))
+		return 0;
+	return vm_error_set(err, VM_E_UNAVAILABLE, "no_extended_l2",
+	    "extended L2 entries need QEMU 5.2 or newer, this is %u.%u", major,
+	    minor);
 }

@@ -163,6 +163,34 @@ test_it_crashes_fails_or_hangs(void **state)
 	assert_int_equal(err.kind, VM_E_TRY_AGAIN);
 }
 
+static void
+test_versions(void **state)
+{
+	static const struct {
+		const char *script;
+		int result;
+		const char *code;
+	} cases[] = {
+		{ "echo 'qemu-img version 5.2.0 (x)'", 0, "" },
+		{ "echo 'qemu-img version 11.0.50'", 0, "" },
+		{ "echo 'qemu-img version 5.1.9'", -1, "no_extended_l2" },
+		{ "echo 'qemu-img version 4.9'", -1, "no_extended_l2" },
+		{ "echo hello", -1, "no_version" },
+		{ ":", -1, "no_version" },
+		{ "exit 1", -1, "program_failed" },
+	};
+	const struct room *room = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct vm_error err = { 0 };
+
+		put_fake(room, cases[i].script);
+		assert_int_equal(vm_img_check_extended_l2(&err),
+		    cases[i].result);
+		assert_string_equal(err.code, cases[i].code);
+	}
+}
+
 /* It can neither write beside its output, nor read ours, nor connect. */
 static void
 test_the_sandbox_holds(void **state)
@@ -193,6 +221,7 @@ main(void)
 		    test_a_program_that_is_not_there, enter, leave),
 		cmocka_unit_test_setup_teardown(test_it_crashes_fails_or_hangs,
 		    enter, leave),
+		cmocka_unit_test_setup_teardown(test_versions, enter, leave),
 		cmocka_unit_test_setup_teardown(test_the_sandbox_holds, enter,
 		    leave),
 	};
