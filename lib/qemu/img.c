@@ -65,6 +65,40 @@ explain_missing(struct vm_error *err)
 	return -1;
 }
 
+/* What one run of qemu-img may read, write and use. */
+struct limits {
+	int dir_fd;
+	const char *from, *to;
+	uint64_t timeout_ms;
+	uint64_t file_bytes;
+};
+
+static int
+run(const char *const *argv, const struct limits *limits, struct vm_error *err)
+{
+	struct vm_sandbox sandbox VM_CLEAN_SANDBOX = { .ruleset_fd = -1 };
+	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
+	struct vm_proc_options options = {
+		.argv = argv,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+		.timeout_ms = limits->timeout_ms,
+		.limit_address_bytes = MEMORY_BYTES,
+		.limit_cpu_s = limits->timeout_ms / 1000 + 1,
+		.limit_file_bytes = limits->file_bytes,
+		.prepare = vm_sandbox_enter,
+		.prepare_arg = &sandbox,
+	};
+
+	if (vm_sandbox_open(&sandbox, argv[0], limits->dir_fd, limits->from,
+		limits->to, err) == -1)
+		return -1;
+	if (vm_proc_run(&options, &result, err) == -1)
+		return explain_missing(err);
+	return judge(&result, err);
+}
+
 int
 vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 {
@@ -74,32 +108,41 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 	const char *const argv[] = { "qemu-img", "convert", "-n",
 		"--target-is-zero", "-S", "64k", "-O", "raw", "--image-opts",
 		input, convert->to, NULL };
-	struct vm_sandbox sandbox VM_CLEAN_SANDBOX = { .ruleset_fd = -1 };
-	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
-	struct vm_proc_options options = {
-		.argv = argv,
-		.stdin_fd = -1,
-		.stdout_fd = -1,
-		.stderr_fd = -1,
+	struct limits limits = { .dir_fd = convert->dir_fd,
+		.from = convert->from,
+		.to = convert->to,
 		.timeout_ms = convert->timeout_ms,
-		.limit_address_bytes = MEMORY_BYTES,
-		.limit_file_bytes = convert->virtual_size,
-		.prepare = vm_sandbox_enter,
-		.prepare_arg = &sandbox,
-	};
+		.file_bytes = convert->virtual_size };
 
 	if (input == NULL)
 		return -1;
-	if (options.timeout_ms == 0)
-		options.timeout_ms = TIMEOUT_MS +
+	if (limits.timeout_ms == 0)
+		limits.timeout_ms = TIMEOUT_MS +
 		    convert->virtual_size / SLOWEST_BYTES_PER_MS;
-	options.limit_cpu_s = options.timeout_ms / 1000 + 1;
-	if (vm_sandbox_open(&sandbox, argv[0], convert->dir_fd, convert->from,
-		convert->to, err) == -1)
-		return -1;
-	if (vm_proc_run(&options, &result, err) == -1)
-		return explain_missing(err);
-	return judge(&result, err);
+	return run(argv, &limits, err);
+}
+
+int
+vm_img_snapshot(int dir_fd, const char *file, enum vm_img_snapshot what,
+    const char *tag, struct vm_error *err)
+{
+	static const char *const words[] = {
+		[VM_IMG_SNAPSHOT_MAKE] = "-c",
+		[VM_IMG_SNAPSHOT_APPLY] = "-a",
+		[VM_IMG_SNAPSHOT_DELETE] = "-d",
+	};
+	char *image VM_CLEAN_FREE = vm_buf_printf(err,
+	    "json:{\"driver\":\"qcow2\",\"backing\":null,\"file\":{"
+	    "\"driver\":\"file\",\"filename\":\"%s\"}}",
+	    file);
+	const char *const argv[] = { "qemu-img", "snapshot", words[what], tag,
+		image, NULL };
+	const struct limits limits = { .dir_fd = dir_fd,
+		.from = file,
+		.to = file,
+		.timeout_ms = TIMEOUT_MS };
+
+	return image == NULL ? -1 : run(argv, &limits, err);
 }
 
 /* ---- what it knows ---- */

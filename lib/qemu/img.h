@@ -1,11 +1,12 @@
 /*
  * img.h - qemu-img, kept in a sandbox: it reads what strangers have written.
  *
- * It may read its own libraries and the one input, write the one output, and
- * nothing else: Landlock closes the file system, a seccomp filter refuses new
- * sockets, limits cap memory, CPU time and the output's size, and a time-out
- * ends it.  A kernel without Landlock leaves the other four.  The file has
- * been inspected before (inspect.h); this is the second wall, not the first.
+ * It may read its own libraries and the one input, write the one output (or
+ * the one disk that it changes), and nothing else: Landlock closes the file
+ * system, a seccomp filter refuses new sockets, limits cap memory, CPU time and
+ * the output's size, and a time-out ends it.  A kernel without Landlock leaves
+ * the other four.  The file has been inspected before (inspect.h), or is one
+ * that QEMU and we have written; this is the second wall, not the first.
  */
 #ifndef VM_QEMU_IMG_H
 #define VM_QEMU_IMG_H
@@ -39,5 +40,21 @@ int vm_img_convert_raw(const struct vm_img_convert *convert,
  * VM_E_PROTOCOL "no_version" when it does not say one.
  */
 int vm_img_check_extended_l2(struct vm_error *err) VM_MUST_CHECK;
+
+enum vm_img_snapshot {
+	VM_IMG_SNAPSHOT_MAKE,
+	VM_IMG_SNAPSHOT_APPLY, /* the disk becomes what it was then */
+	VM_IMG_SNAPSHOT_DELETE
+};
+
+/*
+ * Do this with the internal snapshot `tag` of the qcow2 file dir_fd/file (a
+ * plain name; no quotes), which nobody has open; its backing file is not
+ * opened.  Killed at any point the disk is as before or as after, with some
+ * space lost at worst.  Names are not unique for qemu-img: the caller knows
+ * that the tag is there, or is not.  Errors as above.
+ */
+int vm_img_snapshot(int dir_fd, const char *file, enum vm_img_snapshot what,
+    const char *tag, struct vm_error *err) VM_MUST_CHECK;
 
 #endif
