@@ -7,6 +7,7 @@
 struct opts {
 	struct vm_cli_values values;
 	bool images;
+	bool repair;
 };
 
 static const struct vm_cli_option options[] = {
@@ -15,6 +16,10 @@ static const struct vm_cli_option options[] = {
 		"read master images (all, or these) again, mend damaged ones",
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, images) },
+	{ .name = "repair",
+	    .help = "give these VMs back the images that they stand on",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, repair) },
 	{ 0 },
 };
 
@@ -57,13 +62,25 @@ open_store(const struct opts *o, struct vm_store **store, struct vm_error *err)
 }
 
 static int
+check_options(const struct opts *o, struct vm_error *err)
+{
+	if (o->images && o->repair)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--images and --repair: one at a time");
+	if (o->repair && o->values.operand_count == 0)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--repair: name the VMs");
+	return 0;
+}
+
+static int
 run(const struct opts *o, struct vm_error *err)
 {
 	VM_CLEAN_RECORDS struct vm_records findings = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
 	size_t i;
 
-	if (open_store(o, &store, err) == -1)
+	if (check_options(o, err) == -1 || open_store(o, &store, err) == -1)
 		return -1;
 	if (o->values.operand_count == 0 && !o->images &&
 	    vm_doctor_check_host(store, &findings, err) == -1)
@@ -71,8 +88,9 @@ run(const struct opts *o, struct vm_error *err)
 	for (i = 0; !o->images && i < o->values.operand_count; i++) {
 		struct vm_error failure = { 0 };
 
-		if (vm_doctor_check_vm(store, o->values.operands[i], &findings,
-			&failure) == 0)
+		if ((o->repair ? vm_doctor_repair_vm :
+				 vm_doctor_check_vm)(store,
+			o->values.operands[i], &findings, &failure) == 0)
 			continue;
 		vm_log_failure(&failure);
 		vm_cli_note(failure.kind);

@@ -39,7 +39,9 @@ int vm_doctor_check_vm(struct vm_store *store, const char *name,
 /*
  * Read these masters (alias, alias@N or id; count 0: all) again, from the disk
  * and at idle priority for the rest of this process, and compare them with the
- * digests of their chunks.  A damaged one is put under quarantine with the
+ * digests of their chunks.  One that was only made writable or touched, but has
+ * its bytes, is sealed again; one that somebody has open for writing is
+ * "lacking".  A damaged one is put under quarantine with the
  * layers on it, a finding of check "clone" names each VM that stands on it, and
  * if it is what an alias means now, or is pinned, it is fetched again with its
  * digest from where it came: "note" then, else "lacking".
@@ -47,6 +49,23 @@ int vm_doctor_check_vm(struct vm_store *store, const char *name,
 int vm_doctor_check_images(struct vm_store *store, char *const *images,
     size_t count, struct vm_records *findings, struct vm_error *err)
     VM_MUST_CHECK;
+
+/*
+ * The same of one master, by its id.  patient: NULL, or the VM that is mended
+ * and needs it: then it is fetched again in any case, even when it has left the
+ * store, and the other VMs on it are only notes.
+ */
+int vm_doctor_check_master(struct vm_store *store, const char *id,
+    const char *patient, struct vm_records *findings, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/*
+ * Give a stopped VM back what it stands on: its masters are checked as above
+ * and fetched again where that is needed, then its links are renewed
+ * (relink.h).  The finding "disks" says what was done, or what cannot be.
+ */
+int vm_doctor_repair_vm(struct vm_store *store, const char *name,
+    struct vm_records *findings, struct vm_error *err) VM_MUST_CHECK;
 
 /* How many findings say "lacking". */
 size_t vm_doctor_count(const struct vm_records *findings);

@@ -26,6 +26,10 @@ struct master {
 	struct vm_store *store;
 	const char *id;
 	char file[VM_IMAGE_ID + 16]; /* <id>.raw */
+	bool is_needed;		     /* a VM that is mended waits for it */
+	const char *patient;	     /* that VM, or NULL */
+	bool differs;		     /* bytes that are not as fetched */
+	bool is_gone;		     /* not in the store (any more) */
 	ino_t inode;		     /* of that; 0: it is missing */
 	char *source;		     /* where it came from, or NULL */
 	char *alias;		     /* whose generation it is, or NULL */
@@ -71,17 +75,50 @@ compare(int dir_fd, const char *file, struct vm_error *err)
 	    "its bytes are not those that were fetched");
 }
 
+/*
+ * Has anybody a descriptor for writing to it?  Nobody gets a lease for reading
+ * then (fcntl(2), F_SETLEASE); where there are none, nobody is known.
+ */
 static int
-look(const struct master *m, struct vm_error *err)
+check_writers(int dir_fd, const char *file, struct vm_error *err)
+{
+	VM_CLEAN_FD int fd = vm_fd_open_regular(dir_fd, file, err);
+
+	if (fd == -1)
+		return -1;
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+		return fcntl(fd, F_SETLEASE, F_UNLCK) == -1 ?
+		    vm_error_errno(err, errno, "%s", file) :
+		    0;
+	if (errno != EAGAIN)
+		return 0;
+	return vm_error_set(err, VM_E_TRY_AGAIN, "open_for_writing",
+	    "another process has it open for writing");
+}
+
+/* Is it as fetched?  *sealed: it is, and had to be sealed again. */
+static int
+look(struct master *m, bool *sealed, struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *image = vm_image_load(m->store, m->id,
 	    err);
 	VM_CLEAN_FD int dir_fd = -1;
+	struct vm_error why = { 0 };
 
-	if (image == NULL)
+	*sealed = image == NULL;
+	if (image == NULL && strcmp(err->code, "image_changed") != 0)
 		return -1;
-	dir_fd = vm_store_open_object(m->store, VM_STORE_IMAGES, m->id, err);
-	return dir_fd == -1 ? -1 : compare(dir_fd, m->file, err);
+	dir_fd = vm_store_open_object(m->store, VM_STORE_IMAGES, m->id, &why);
+	if (dir_fd != -1 && check_writers(dir_fd, m->file, &why) == 0 &&
+	    compare(dir_fd, m->file, &why) == 0 &&
+	    (image != NULL || vm_image_seal(m->store, m->id, &why) == 0))
+		return 0;
+	/* what was seen first says more, but for why it cannot be decided */
+	m->differs = strcmp(why.code, "image_changed") == 0;
+	if (image != NULL || why.kind == VM_E_INTERRUPTED ||
+	    why.kind == VM_E_TRY_AGAIN)
+		*err = why;
+	return -1;
 }
 
 /* A disk that came with others is fetched with them, by their alias. */
@@ -147,10 +184,12 @@ find_alias(struct master *m, struct vm_error *err)
 static int
 learn(struct master *m, struct vm_error *err)
 {
-	VM_CLEAN_FD int dir_fd = vm_store_open_object(m->store, VM_STORE_IMAGES,
-	    m->id, err);
+	VM_CLEAN_FD int dir_fd = -1;
 	struct stat st;
 
+	if (m->is_gone)
+		return find_alias(m, err) == -1 ? -1 : find_artifact(m, err);
+	dir_fd = vm_store_open_object(m->store, VM_STORE_IMAGES, m->id, err);
 	if (dir_fd == -1)
 		return -1;
 	if (fstatat(dir_fd, m->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -191,12 +230,14 @@ add_clones(const struct master *m, struct vm_records *findings,
 		struct vm_doctor_finding finding = { .check = "clone",
 			.used_by = "vmdeploy" };
 
-		if (!stands_on(m, VM_STORE_VMS, names[i]))
+		if ((m->patient != NULL && strcmp(m->patient, names[i]) == 0) ||
+		    !stands_on(m, VM_STORE_VMS, names[i]))
 			continue;
-		vm_doctor_say(&finding, VM_DOCTOR_LACKING,
+		vm_doctor_say(&finding,
+		    m->is_needed ? VM_DOCTOR_NOTE : VM_DOCTOR_LACKING,
 		    "stands on the damaged image %.12s", m->id);
-		snprintf(finding.fix, sizeof(finding.fix), "vmrm -f %.100s",
-		    names[i]);
+		snprintf(finding.fix, sizeof(finding.fix),
+		    "vmdoctor --repair %.100s", names[i]);
 		if (vm_doctor_add(findings, names[i], &finding, err) == -1)
 			return -1;
 	}
@@ -207,9 +248,13 @@ add_clones(const struct master *m, struct vm_records *findings,
 static int
 quarantine(const struct master *m, struct vm_error *err)
 {
-	VM_CLEAN_NAMES char **keys = vm_store_list(m->store, VM_STORE_LAYERS,
-	    err);
+	VM_CLEAN_NAMES char **keys = NULL;
 
+	if (m->is_gone)
+		return 0;
+	if (m->differs)
+		vm_image_unseal(m->store, m->id);
+	keys = vm_store_list(m->store, VM_STORE_LAYERS, err);
 	if (keys == NULL || vm_image_quarantine(m->store, m->id, err) == -1)
 		return -1;
 	for (size_t i = 0; keys[i] != NULL; i++)
@@ -282,42 +327,63 @@ mend(const struct master *m, struct vm_doctor_finding *finding,
 		vm_doctor_say(finding, VM_DOCTOR_LACKING,
 		    "%.200s; it cannot be put under quarantine: %.200s", what,
 		    err.message);
-	else if (!has_source || (!is_current(m) && !m->pin.pinned))
-		vm_doctor_say(finding, VM_DOCTOR_LACKING,
-		    "%.400s: under quarantine", what);
+	else if (!has_source ||
+	    (!is_current(m) && !m->pin.pinned && !m->is_needed))
+		vm_doctor_say(finding, VM_DOCTOR_LACKING, "%.400s%s", what,
+		    m->is_gone ? "" : ": under quarantine");
 	else if (fetch_again(m, &err) == -1)
 		vm_doctor_say(finding, VM_DOCTOR_LACKING,
-		    "%.200s: under quarantine; fetching it again: %.250s", what,
-		    err.message);
+		    "%.200s%s; fetching it again: %.250s", what,
+		    m->is_gone ? "" : ": under quarantine", err.message);
 	else {
 		finding->fix[0] = '\0';
-		vm_doctor_say(finding, VM_DOCTOR_NOTE,
-		    "%.400s: under quarantine, fetched again", what);
+		vm_doctor_say(finding, VM_DOCTOR_NOTE, "%.400s%s", what,
+		    m->is_gone ? "; fetched again" :
+				 ": under quarantine, fetched again");
 	}
 }
 
 /* ---- all ---- */
 
-static int
-check_image(struct vm_store *store, const char *id, struct vm_records *findings,
-    struct vm_error *err)
+/* Can it be mended?  A master that is not there can when it is needed. */
+static bool
+is_curable(struct master *m, const struct vm_error *failure)
+{
+	m->is_gone = failure->kind == VM_E_NO_INPUT ||
+	    strcmp(failure->code, "image_quarantined") == 0;
+	return m->is_gone ? m->is_needed : failure->kind == VM_E_DATA;
+}
+
+int
+vm_doctor_check_master(struct vm_store *store, const char *id,
+    const char *patient, struct vm_records *findings, struct vm_error *err)
 {
 	struct vm_doctor_finding finding = { .check = "master",
 		.used_by = "vmclone" };
-	struct master m VM_CLEAN(release) = { .store = store, .id = id };
+	struct master m VM_CLEAN(release) = { .store = store,
+		.id = id,
+		.patient = patient,
+		.is_needed = patient != NULL };
 	struct vm_error failure = { 0 };
+	bool sealed;
 
 	snprintf(m.file, sizeof(m.file), "%.70s.raw", id);
-	if (look(&m, &failure) == 0) {
+	if (look(&m, &sealed, &failure) == 0) {
 		vm_doctor_say(&finding, VM_DOCTOR_OK, "as fetched");
+		if (sealed)
+			vm_doctor_say(&finding, VM_DOCTOR_NOTE,
+			    "%.400s; its bytes are right: sealed again",
+			    failure.message);
 		return vm_doctor_add(findings, id, &finding, err);
 	}
 	if (failure.kind == VM_E_INTERRUPTED) {
 		*err = failure;
 		return -1;
 	}
-	if (failure.kind != VM_E_DATA ||
-	    strcmp(failure.code, "image_quarantined") == 0) {
+	if (strcmp(failure.code, "open_for_writing") == 0)
+		vm_error_hint(&failure, "fuser -v %.300s/images/%.70s/%.80s",
+		    store->root, id, m.file);
+	if (!is_curable(&m, &failure)) {
 		vm_doctor_say_error(&finding, VM_DOCTOR_LACKING, &failure);
 		return vm_doctor_add(findings, id, &finding, err);
 	}
@@ -326,7 +392,7 @@ check_image(struct vm_store *store, const char *id, struct vm_records *findings,
 	mend(&m, &finding, failure.message);
 	if (vm_doctor_add(findings, id, &finding, err) == -1)
 		return -1;
-	return add_clones(&m, findings, err);
+	return m.is_gone ? 0 : add_clones(&m, findings, err);
 }
 
 /* Whatever else this host does goes first. */
@@ -350,14 +416,16 @@ vm_doctor_check_images(struct vm_store *store, char *const *images,
 	for (size_t i = 0; i < count; i++)
 		if (vm_proc_check_stop(err) == -1 ||
 		    vm_alias_resolve(store, images[i], &image, err) == -1 ||
-		    check_image(store, image.id, findings, err) == -1)
+		    vm_doctor_check_master(store, image.id, NULL, findings,
+			err) == -1)
 			return -1;
 	if (count > 0)
 		return 0;
 	ids = vm_store_list(store, VM_STORE_IMAGES, err);
 	for (size_t i = 0; ids != NULL && ids[i] != NULL; i++)
 		if (vm_proc_check_stop(err) == -1 ||
-		    check_image(store, ids[i], findings, err) == -1)
+		    vm_doctor_check_master(store, ids[i], NULL, findings,
+			err) == -1)
 			return -1;
 	return ids == NULL ? -1 : 0;
 }

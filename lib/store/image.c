@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/store/meta.h"
 
 #define META "image.json"
@@ -155,6 +157,69 @@ vm_image_publish(struct vm_store *store, struct vm_publish *publish,
 		return -1;
 	return vm_meta_publish(store, publish, VM_STORE_IMAGES, id,
 	    vm_image_load, err);
+}
+
+/* --- after its bytes were compared -----------------------------------------*/
+
+/* Mode and mtime of the open master; *meta is changed if its inode differs. */
+static int
+restore(int fd, struct vm_json *meta, struct vm_error *err)
+{
+	int64_t mtime_ns = vm_json_int(meta, "mtime_ns", 0);
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = mtime_ns / 1000000000,
+		    .tv_nsec = mtime_ns % 1000000000 } };
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return vm_error_errno(err, errno, "fstat");
+	if (st.st_size != vm_json_int(meta, "file_size", -1))
+		return vm_error_set(err, VM_E_DATA, "image_changed",
+		    "its size differs");
+	if (fchmod(fd, 0444) == -1 || futimens(fd, times) == -1 ||
+	    fsync(fd) == -1)
+		return vm_error_errno(err, errno, "sealing it");
+	return vm_json_set_int(meta, "inode", (int64_t)st.st_ino, err);
+}
+
+int
+vm_image_seal(struct vm_store *store, const char *id, struct vm_error *err)
+{
+	VM_CLEAN_FD int dir_fd = vm_store_open_object(store, VM_STORE_IMAGES,
+	    id, err);
+	VM_CLEAN_JSON struct vm_json *meta = NULL;
+	VM_CLEAN_FD int fd = -1;
+	char name[VM_IMAGE_ID + 16];
+	struct stat st;
+	int64_t inode;
+
+	snprintf(name, sizeof(name), "%.70s.raw", id);
+	if (dir_fd == -1 ||
+	    (meta = vm_meta_read(dir_fd, META, "image_damaged", err)) == NULL ||
+	    (fd = vm_fd_open_regular(dir_fd, name, err)) == -1)
+		return -1;
+	inode = vm_json_int(meta, "inode", -1);
+	if (restore(fd, meta, err) == -1)
+		return vm_error_wrap(err, "image %s", id);
+	if (vm_json_int(meta, "inode", -1) == inode)
+		return 0;
+	if (fstatat(dir_fd, CHUNKS, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return vm_error_errno(err, errno, "image %s: %s", id, CHUNKS);
+	if (vm_json_set_int(meta, "chunks_inode", (int64_t)st.st_ino, err) ==
+	    -1)
+		return -1;
+	return vm_meta_write(store, dir_fd, META, 0640, meta, err);
+}
+
+void
+vm_image_unseal(struct vm_store *store, const char *id)
+{
+	char path[2 * VM_IMAGE_ID + 32];
+
+	snprintf(path, sizeof(path), "%.70s/%.70s.raw", id, id);
+	if (utimensat(store->fds[VM_STORE_IMAGES], path, NULL,
+		AT_SYMLINK_NOFOLLOW) == -1)
+		vm_log(VM_LOG_INFO, "%s: its time cannot be set: %m", path);
 }
 
 int

@@ -50,6 +50,22 @@ int vm_image_publish(struct vm_store *store, struct vm_publish *publish,
     const char *id, struct vm_json *facts, struct vm_error *err) VM_MUST_CHECK;
 
 /*
+ * A master whose bytes the caller has compared and found right, but whose mode,
+ * mtime or inode is not as noted: give it back mode and mtime, so that whatever
+ * is linked to it is as noted again, and note its inode.  VM_E_DATA
+ * "image_changed" when its size differs, "image_damaged" as for
+ * vm_image_load().
+ */
+int vm_image_seal(struct vm_store *store, const char *id, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/*
+ * Its bytes are not what they were: its mtime becomes the present, if it was
+ * set back, so that all that is linked to it can see that.
+ */
+void vm_image_unseal(struct vm_store *store, const char *id);
+
+/*
  * Move it to quarantine/<id>.<n>: nothing uses it any more; the clones that
  * have links to it keep them.
  */

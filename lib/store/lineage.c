@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/fd.h"
 #include "lib/store/meta.h"
 
 #define LOCK "lock"
@@ -103,16 +104,26 @@ vm_lineage_note(int dir_fd, struct vm_json *record, struct vm_error *err)
 	return vm_json_set_int(record, "lock_inode", (int64_t)st.st_ino, err);
 }
 
-bool
-vm_lineage_has(const struct vm_json *record, const char *file)
+/* What was noted of the file, or NULL. */
+static const struct vm_json *
+find_facts(const struct vm_json *record, const char *file)
 {
 	const struct vm_json *chain = vm_json_member(record, "chain");
 
-	for (size_t i = 0; i < vm_json_count(chain); i++)
-		if (strcmp(vm_json_string(vm_json_at(chain, i), "name", ""),
-			file) == 0)
-			return true;
-	return chain == NULL;
+	for (size_t i = 0; i < vm_json_count(chain); i++) {
+		const struct vm_json *facts = vm_json_at(chain, i);
+
+		if (strcmp(vm_json_string(facts, "name", ""), file) == 0)
+			return facts;
+	}
+	return NULL;
+}
+
+bool
+vm_lineage_has(const struct vm_json *record, const char *file)
+{
+	return vm_json_member(record, "chain") == NULL ||
+	    find_facts(record, file) != NULL;
 }
 
 /* --- checking --------------------------------------------------------------*/
@@ -213,6 +224,59 @@ check_base(struct vm_store *store, const struct vm_json *record, int dir_fd,
 	vm_error_set(err, VM_E_DATA, "base_changed",
 	    "%s: not as it was published: it has been replaced", file);
 	return refuse(store, record, dir_fd, file, err);
+}
+
+/* Nothing is noted of it, so nothing can be compared. */
+static int
+check_unnoted(int dir_fd, const char *file, struct vm_error *err)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ?
+		    vm_error_set(err, VM_E_DATA, "base_missing",
+			"%s is missing", file) :
+		    vm_error_errno(err, errno, "%s", file);
+	if (!S_ISREG(st.st_mode) || (st.st_mode & 0222) != 0)
+		return vm_error_set(err, VM_E_DATA, "base_changed",
+		    "%s is a base, yet not read-only", file);
+	return 0;
+}
+
+int
+vm_lineage_check_file(struct vm_store *store, const struct vm_json *record,
+    int dir_fd, const char *file, struct vm_error *err)
+{
+	const struct vm_json *facts = find_facts(record, file);
+
+	if (facts == NULL)
+		return check_unnoted(dir_fd, file, err);
+	return check_base(store, record, dir_fd, facts, err);
+}
+
+bool
+vm_lineage_is_same(const struct vm_json *record, int dir_fd, const char *file)
+{
+	const struct vm_json *facts = find_facts(record, file);
+	bool moved;
+
+	return facts != NULL &&
+	    vm_meta_check_file(dir_fd, file, facts, "base_changed", &moved,
+		NULL) == 0 &&
+	    !moved;
+}
+
+bool
+vm_lineage_seal(const struct vm_json *record, int dir_fd, const char *file)
+{
+	const struct vm_json *facts = find_facts(record, file);
+	VM_CLEAN_FD int fd = vm_fd_open_regular(dir_fd, file, NULL);
+	struct stat st;
+
+	return facts != NULL && fd != -1 && fstat(fd, &st) == 0 &&
+	    (st.st_mode & 0222) != 0 && vm_meta_is_unwritten(&st, facts) &&
+	    (int64_t)st.st_ino == vm_json_int(facts, "inode", -1) &&
+	    fchmod(fd, 0444) == 0;
 }
 
 int

@@ -43,6 +43,21 @@ int vm_lineage_note(int dir_fd, struct vm_json *record, struct vm_error *err)
 int vm_lineage_check(struct vm_store *store, const struct vm_json *record,
     int dir_fd, struct vm_error *err) VM_MUST_CHECK;
 
+/* The same of one file, in dir_fd; nothing noted: it is there and sealed. */
+int vm_lineage_check_file(struct vm_store *store, const struct vm_json *record,
+    int dir_fd, const char *file, struct vm_error *err) VM_MUST_CHECK;
+
+/* Is the file in this directory the very one that was noted, and sealed? */
+bool vm_lineage_is_same(const struct vm_json *record, int dir_fd,
+    const char *file);
+
+/*
+ * If nothing but its mode is not as noted, give it back its mode: true.  (For
+ * a layer; the bytes of a master can be compared, image.h.)
+ */
+bool vm_lineage_seal(const struct vm_json *record, int dir_fd,
+    const char *file);
+
 /*
  * Of a VM whose check went well: note anew where the store was moved, or where
  * a version that noted nothing has built it.  The caller saves the record.

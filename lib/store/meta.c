@@ -109,6 +109,13 @@ vm_meta_note_file(int dirfd, const char *name, struct vm_json *facts,
 	return vm_json_set_int(facts, "inode", (int64_t)st.st_ino, err);
 }
 
+bool
+vm_meta_is_unwritten(const struct stat *st, const struct vm_json *facts)
+{
+	return st->st_size == vm_json_int(facts, "file_size", -1) &&
+	    is_same_time(mtime_ns(st), vm_json_int(facts, "mtime_ns", -1));
+}
+
 int
 vm_meta_check_file(int dirfd, const char *name, const struct vm_json *facts,
     const char *code, bool *moved, struct vm_error *err)

@@ -42,6 +42,10 @@ int vm_meta_note_file(int dirfd, const char *name, struct vm_json *facts,
 int vm_meta_check_file(int dirfd, const char *name, const struct vm_json *facts,
     const char *code, bool *moved, struct vm_error *err) VM_MUST_CHECK;
 
+/* Are size and mtime as noted? */
+struct stat;
+bool vm_meta_is_unwritten(const struct stat *st, const struct vm_json *facts);
+
 /*
  * Commit an object whose name says what it holds.  Another one there is
  * success when `load` accepts it; one that is damaged (VM_E_DATA) goes to
