@@ -20,3 +20,15 @@ check-fast: all tests
 check-all: all tests guests
 	@$(test_env) test/run --jobs 2 $(unit) $(bats_fast) $(bats_slow) \
 	    --jobs 1 $(bats_vm)
+
+# Programs that compare a module with somebody else's, for bats files.
+differs := $(patsubst test/differ/%.c,$B/test/differ/%, \
+	$(wildcard test/differ/*.c))
+tests: $(differs)
+
+$B/test/differ/%: $B/test/differ/%.o $(lib) $B/flags
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $(cflags) $(ldflags) -o $@ $< $(lib) $(module_libs)
+
+-include $(differs:=.d)

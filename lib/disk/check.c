@@ -181,8 +181,8 @@ vm_check_qcow2(int fd, uint64_t file_size, uint64_t max_virtual_bytes,
 	};
 	int result;
 
-	if (vm_qcow2_header_read(fd, file_size, max_virtual_bytes, &q.h, err) ==
-	    -1)
+	if (vm_qcow2_header_read(fd, file_size, max_virtual_bytes, 0, &q.h,
+		err) == -1)
 		return -1;
 	if (file_size >> q.h.cluster_bits >= CLUSTERS_MAX)
 		return vm_error_set(err, VM_E_DATA, "bad_table",

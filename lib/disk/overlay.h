@@ -106,9 +106,8 @@ int vm_overlay_flush(struct vm_overlay *overlay, struct vm_error *err)
 
 enum vm_overlay_kind {
 	VM_OVERLAY_DATA,
-	VM_OVERLAY_ZERO, /* reads as zeros: somebody said so, a file of the
-			    chain ended, or it is a hole of a raw file */
-	VM_OVERLAY_HOLE, /* reads as zeros: no file holds anything here */
+	VM_OVERLAY_ZERO, /* zeros: written as such, or a raw file's hole */
+	VM_OVERLAY_HOLE, /* zeros: no file holds anything here */
 };
 
 /* A part of the disk that one file of the chain answers for. */
@@ -116,7 +115,7 @@ struct vm_overlay_extent {
 	uint64_t offset; /* bytes */
 	uint64_t len;
 	enum vm_overlay_kind kind;
-	unsigned depth; /* which file: 0 is the top, holes are the last one's */
+	unsigned depth; /* which file: 0 is the top; a hole: where it ended */
 };
 
 /*

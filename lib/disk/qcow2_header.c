@@ -15,6 +15,8 @@
 #define INCOMPAT_CORRUPT 2u
 #define INCOMPAT_DATA_FILE 4u
 #define INCOMPAT_COMPRESSION 8u
+#define INCOMPAT_EXTENDED_L2 16u
+#define EXTENDED_L2_CLUSTER_MIN ((uint64_t)16 << 10)
 
 #define EXT_END 0u
 #define EXT_BACKING_FORMAT 0xe2792acau
@@ -26,6 +28,7 @@
 struct file {
 	int fd;
 	uint64_t size;
+	unsigned allowed; /* VM_QCOW2_ALLOW_... */
 };
 
 void
@@ -56,8 +59,15 @@ read_at(const struct file *file, void *data, size_t len, uint64_t offset,
 }
 
 static int
-check_incompatible(uint64_t bits, struct vm_error *err)
+check_incompatible(uint64_t bits, unsigned allowed, struct vm_error *err)
 {
+	uint64_t known = INCOMPAT_COMPRESSION;
+
+	if (allowed & VM_QCOW2_ALLOW_EXTENDED_L2)
+		known |= INCOMPAT_EXTENDED_L2;
+	if (allowed & VM_QCOW2_ALLOW_DIRTY)
+		known |= INCOMPAT_DIRTY;
+	bits &= ~known;
 	if (bits & INCOMPAT_DATA_FILE)
 		return vm_error_set(err, VM_E_DATA, "data_file",
 		    "qcow2: its data is in another file");
@@ -67,29 +77,39 @@ check_incompatible(uint64_t bits, struct vm_error *err)
 	if (bits & INCOMPAT_DIRTY)
 		return vm_error_set(err, VM_E_DATA, "dirty",
 		    "qcow2: marked dirty: not closed by its last writer");
-	if (bits & ~(uint64_t)INCOMPAT_COMPRESSION)
+	if (bits != 0)
 		return vm_error_set(err, VM_E_DATA, "feature",
 		    "qcow2: incompatible features %#llx are not accepted",
-		    (unsigned long long)(bits &
-			~(uint64_t)INCOMPAT_COMPRESSION));
+		    (unsigned long long)bits);
 	return 0;
 }
 
 static int
-parse_v3(struct vm_qcow2_header *q, const unsigned char *h,
+parse_v3(struct vm_qcow2_header *q, const unsigned char *h, unsigned allowed,
     struct vm_error *err)
 {
-	if (check_incompatible(vm_be64(h, 72), err) == -1)
+	uint64_t features = vm_be64(h, 72);
+
+	if (check_incompatible(features, allowed, err) == -1)
 		return -1;
+	q->is_dirty = (features & INCOMPAT_DIRTY) != 0;
+	if (features & INCOMPAT_EXTENDED_L2) {
+		q->entry_bytes = 16;
+		if (q->cluster < EXTENDED_L2_CLUSTER_MIN)
+			return vm_error_set(err, VM_E_DATA, "bad_table",
+			    "qcow2: subclusters in clusters of %llu bytes",
+			    (unsigned long long)q->cluster);
+	}
 	if (vm_be32(h, 96) > 6)
 		return vm_error_set(err, VM_E_DATA, "bad_table",
 		    "qcow2: refcount order %u is above 6", vm_be32(h, 96));
+	q->refcount_bits = 1u << vm_be32(h, 96);
 	q->header_bytes = vm_be32(h, 100);
 	if (q->header_bytes < HEADER_V3 || q->header_bytes % 8 != 0 ||
 	    q->header_bytes > q->cluster)
 		return vm_error_set(err, VM_E_DATA, "bad_table",
 		    "qcow2: a header of %u bytes", q->header_bytes);
-	if (!(vm_be64(h, 72) & INCOMPAT_COMPRESSION))
+	if (!(features & INCOMPAT_COMPRESSION))
 		return 0;
 	q->zstd = h[104] == 1;
 	if (q->header_bytes < HEADER_COMPRESSION || h[104] > 1)
@@ -100,15 +120,17 @@ parse_v3(struct vm_qcow2_header *q, const unsigned char *h,
 
 /* What names another file, or hides the contents. */
 static int
-check_strangers(const unsigned char *h, struct vm_error *err)
+check_strangers(const unsigned char *h, unsigned allowed, struct vm_error *err)
 {
-	if (vm_be64(h, 8) != 0 || vm_be32(h, 16) != 0)
+	if (!(allowed & VM_QCOW2_ALLOW_BACKING) &&
+	    (vm_be64(h, 8) != 0 || vm_be32(h, 16) != 0))
 		return vm_error_set(err, VM_E_DATA, "backing_file",
 		    "qcow2: it needs a backing file, which is never opened");
 	if (vm_be32(h, 32) != 0)
 		return vm_error_set(err, VM_E_DATA, "encrypted",
 		    "qcow2: encrypted");
-	if (vm_be32(h, 60) != 0 || vm_be64(h, 64) != 0)
+	if (!(allowed & VM_QCOW2_ALLOW_SNAPSHOTS) &&
+	    (vm_be32(h, 60) != 0 || vm_be64(h, 64) != 0))
 		return vm_error_set(err, VM_E_DATA, "snapshots",
 		    "qcow2: it holds internal snapshots");
 	return 0;
@@ -133,7 +155,7 @@ check_size(const struct vm_qcow2_header *q, uint64_t max_bytes,
 static int
 check_tables(struct vm_qcow2_header *q, struct vm_error *err)
 {
-	uint64_t per_l1 = q->cluster * (q->cluster / 8);
+	uint64_t per_l1 = q->cluster * (q->cluster / q->entry_bytes);
 
 	q->l1_used = (q->virtual_size + per_l1 - 1) / per_l1;
 	if (q->l1_entries > L1_MAX || q->l1_entries < q->l1_used)
@@ -171,19 +193,25 @@ parse_header(const struct file *file, struct vm_qcow2_header *q,
 	q->l1_offset = vm_be64(h, 40);
 	q->reftable_offset = vm_be64(h, 48);
 	q->reftable_bytes = (uint64_t)vm_be32(h, 56) << q->cluster_bits;
+	q->snapshots = vm_be32(h, 60);
+	q->snapshots_offset = vm_be64(h, 64);
 	q->header_bytes = HEADER_V2;
-	if (check_strangers(h, err) == -1 ||
-	    (q->version == 3 && parse_v3(q, h, err) == -1) ||
+	q->entry_bytes = 8;
+	q->refcount_bits = 16;
+	if (check_strangers(h, file->allowed, err) == -1 ||
+	    (q->version == 3 && parse_v3(q, h, file->allowed, err) == -1) ||
 	    check_size(q, max_bytes, err) == -1)
 		return -1;
 	return check_tables(q, err);
 }
 
 static int
-check_extension(uint32_t type, struct vm_error *err)
+check_extension(uint32_t type, unsigned allowed, struct vm_error *err)
 {
 	switch (type) {
 	case EXT_BACKING_FORMAT:
+		if (allowed & VM_QCOW2_ALLOW_BACKING)
+			return 0;
 		return vm_error_set(err, VM_E_DATA, "backing_file",
 		    "qcow2: it names the format of a backing file");
 	case EXT_DATA_FILE:
@@ -215,7 +243,7 @@ check_extensions(const struct file *file, const struct vm_qcow2_header *q,
 			return -1;
 		if (vm_be32(e, 0) == EXT_END)
 			return 0;
-		if (check_extension(vm_be32(e, 0), err) == -1)
+		if (check_extension(vm_be32(e, 0), file->allowed, err) == -1)
 			return -1;
 		len = ((uint64_t)vm_be32(e, 4) + 7) & ~(uint64_t)7;
 		at += sizeof(e);
@@ -230,9 +258,9 @@ check_extensions(const struct file *file, const struct vm_qcow2_header *q,
 
 int
 vm_qcow2_header_read(int fd, uint64_t size, uint64_t max_virtual_bytes,
-    struct vm_qcow2_header *header, struct vm_error *err)
+    unsigned allowed, struct vm_qcow2_header *header, struct vm_error *err)
 {
-	const struct file file = { .fd = fd, .size = size };
+	const struct file file = { .fd = fd, .size = size, .allowed = allowed };
 	struct vm_qcow2_header q = { 0 };
 
 	if (parse_header(&file, &q, max_virtual_bytes, err) == -1 ||

@@ -166,8 +166,8 @@ map(struct vm_qcow2_read *r, struct vm_error *err)
 	uint64_t there = wait_for(r, HEAD), chunks;
 	int result = 0;
 
-	if (vm_qcow2_header_read(map->fd, there, r->max_virtual_bytes, header,
-		err) == -1)
+	if (vm_qcow2_header_read(map->fd, there, r->max_virtual_bytes, 0,
+		header, err) == -1)
 		return -1;
 	(void)wait_for(r, vm_qcow2_map_needs(header));
 	chunks = vm_chunks_of(header->virtual_size);
