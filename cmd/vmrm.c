@@ -8,6 +8,7 @@ struct opts {
 	struct vm_cli_values values;
 	bool force;
 	bool undo;
+	bool volumes;
 };
 
 static const struct vm_cli_option options[] = {
@@ -20,6 +21,10 @@ static const struct vm_cli_option options[] = {
 	    .help = "bring back the newest of this name from the trash",
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, undo) },
+	{ .name = "volumes",
+	    .help = "remove their volumes as well, also of VMs that are gone",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, volumes) },
 	{ 0 },
 };
 
@@ -37,6 +42,7 @@ run(const struct opts *o, struct vm_error *err)
 	const struct vm_removal_options removal = {
 		.force = o->force,
 		.undo = o->undo,
+		.volumes = o->volumes,
 		.dry_run = o->values.dry_run,
 	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
@@ -46,12 +52,17 @@ run(const struct opts *o, struct vm_error *err)
 		.operand_count = o->values.operand_count,
 		.allow_empty = o->values.allow_empty,
 		.resolve = o->undo ? vm_removal_resolve_gone :
+		    o->volumes	   ? vm_removal_resolve_volumes :
 				     vm_removal_resolve,
 	};
 	int work;
 
 	if (o->undo && o->force)
 		return vm_cli_usage(&cli, err, "-f is not for --undo");
+	if (o->undo && o->volumes)
+		return vm_cli_usage(&cli, err,
+		    "--undo brings volumes back that went with a VM: no "
+		    "--volumes with it");
 	work = vm_store_read_input(&input, o->values.root, cli.name, &store,
 	    &records, err);
 	if (work == -1 ||

@@ -268,6 +268,43 @@ check_networks(struct whole *whole, const struct part *part)
 	}
 }
 
+/* What of a disk must not be that of another one of the VM. */
+static void
+check_disk_member(struct whole *whole, const struct part *part,
+    const char *member)
+{
+	static const char *const lists[] = { "disks", "volumes" };
+	VM_CLEAN_JSON struct vm_json *seen = vm_json_new_object();
+	struct vm_error err = { 0 };
+
+	for (size_t i = 0; i < 2 && seen != NULL; i++) {
+		const struct vm_yaml_node *list = vm_yaml_value(part->node,
+		    lists[i]);
+		const struct vm_yaml_node *disk = list != NULL ? list->first :
+								 NULL;
+
+		for (; disk != NULL; disk = disk->next) {
+			const struct vm_yaml_node *at = vm_yaml_value(disk,
+			    member);
+			const char *where;
+
+			if (at == NULL)
+				continue;
+			where = vm_json_text(vm_json_member(seen, at->text));
+			/* the list's own twins the schema has found */
+			if (where != NULL &&
+			    (strcmp(where, lists[i]) != 0 ||
+				strcmp(member, "name") != 0))
+				vm_schema_problem(whole->run, at,
+				    "%s is already the %s of one of %s",
+				    at->text, member, where);
+			if (vm_json_set_member(seen, at->text,
+				vm_json_new_string(lists[i]), &err) == -1)
+				vm_schema_fail(whole->run, &err);
+		}
+	}
+}
+
 /* SERVICE-ROLE-INDEX is a VM's name. */
 static void
 check_name(struct whole *whole, const struct part *part, const char *service)
@@ -314,6 +351,8 @@ vm_manifest_check_whole(const struct vm_json *json,
 		check_references(&whole, &part, "networks");
 		check_replicas(&whole, &part);
 		check_networks(&whole, &part);
+		check_disk_member(&whole, &part, "name");
+		check_disk_member(&whole, &part, "mount");
 		vm_schema_leave(run, mark);
 	}
 	check_ring(&whole);

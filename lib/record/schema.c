@@ -227,6 +227,29 @@ build_short(const struct vm_schema *schema, const struct vm_yaml_node *node,
 		build_member(field, node, map, run);
 }
 
+/* Is there an earlier item with the same text in the member `unique'? */
+static void
+check_unique(const struct vm_schema *schema, const struct vm_yaml_node *list,
+    const struct vm_yaml_node *item, struct vm_schema_run *run)
+{
+	const struct vm_yaml_node *value, *other, *same;
+
+	if (schema->unique == NULL)
+		return;
+	value = vm_yaml_value(item, schema->unique);
+	if (value == NULL || value->type != VM_YAML_SCALAR)
+		return;
+	for (other = list->first; other != item; other = other->next) {
+		same = vm_yaml_value(other, schema->unique);
+		if (same != NULL && same->type == VM_YAML_SCALAR &&
+		    strcmp(same->text, value->text) == 0) {
+			vm_schema_problem(run, value,
+			    "\"%s\" is already in this list", value->text);
+			return;
+		}
+	}
+}
+
 static void
 build_items(const struct vm_schema *schema, const struct vm_yaml_node *node,
     struct vm_json *list, struct vm_schema_run *run)
@@ -241,6 +264,7 @@ build_items(const struct vm_schema *schema, const struct vm_yaml_node *node,
 		snprintf(index, sizeof(index), "%zu", i);
 		mark = vm_schema_enter(run, index);
 		built = vm_schema_build(schema->item, item, run);
+		check_unique(schema, node, item, run);
 		vm_schema_leave(run, mark);
 		if (built != NULL && vm_json_append(list, built, &err) == -1)
 			vm_schema_fail(run, &err);

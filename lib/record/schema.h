@@ -99,7 +99,8 @@ struct vm_schema {
 	bool secret;		      /* TEXT: never shown */
 	bool vars;		      /* TEXT: {{variables}} are expanded */
 	const struct vm_schema *item; /* LIST, DICT */
-	const struct vm_schema *key;  /* DICT: its names */
+	const char *unique; /* LIST of MAP: no two with this member alike */
+	const struct vm_schema *key;	      /* DICT: its names */
 	const struct vm_schema_field *fields; /* MAP; ends with all-zero */
 	const char *scalar_as; /* MAP: the field a scalar stands for */
 	bool need_choice;      /* MAP: exactly one CHOICE, not none */

@@ -109,6 +109,106 @@ static const struct vm_schema disk = {
 	.max = (uint64_t)1 << 50,
 };
 
+/* Of a further disk: it is the serial number that the guest sees as well. */
+static int
+check_disk_name(const char *text, struct vm_error *err)
+{
+	if (strcmp(text, "disk") != 0)
+		return 0;
+	return vm_error_set(err, VM_E_DATA, "bad_value",
+	    "\"disk\" is the first disk");
+}
+
+static const struct vm_schema disk_name = {
+	.kind = VM_SCHEMA_TEXT,
+	.what = "a name of at most 16 of a-z, 0-9 and _, not beginning with _",
+	.pattern = "^[a-z0-9][a-z0-9_]{0,15}$",
+	.check = check_disk_name,
+};
+
+static const struct vm_schema disk_image = {
+	.kind = VM_SCHEMA_TEXT,
+	.what = "the alias of an image",
+	.pattern = "^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$",
+};
+
+static const struct vm_schema_field data_disk_fields[] = {
+	{ "name", &disk_name, REQUIRED, NULL,
+	    "its name, which the guest sees as its serial number" },
+	{ "size", &disk, CHOICE, NULL, "empty, and this large" },
+	{ "image", &disk_image, CHOICE, NULL, "a clone of this image" },
+	{ 0 },
+};
+
+static const struct vm_schema data_disk = {
+	.kind = VM_SCHEMA_MAP,
+	.what = "{name: NAME, size: SIZE} or {name: NAME, image: ALIAS}",
+	.fields = data_disk_fields,
+	.need_choice = true,
+};
+
+static const struct vm_schema data_disks = {
+	.kind = VM_SCHEMA_LIST,
+	.what = "a list of disks",
+	.item = &data_disk,
+	.unique = "name",
+	.max = 8,
+};
+
+static const struct vm_schema volume_size = {
+	.kind = VM_SCHEMA_SIZE,
+	.what = "a size such as 50G, at least 8M",
+	.min = (uint64_t)8 << 20,
+	.max = (uint64_t)1 << 50,
+};
+
+/* What would hide the system itself is no place for data. */
+static int
+check_mount(const char *text, struct vm_error *err)
+{
+	static const char *const taken[] = { "/bin", "/boot", "/dev", "/etc",
+		"/lib", "/proc", "/run", "/sbin", "/sys", "/usr" };
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		if (strcmp(text, taken[i]) == 0)
+			return vm_error_set(err, VM_E_DATA, "bad_value",
+			    "%s belongs to the guest's system", text);
+	}
+	return 0;
+}
+
+static const struct vm_schema mount_point = {
+	.kind = VM_SCHEMA_TEXT,
+	.what = "an absolute path of letters, digits, ., _ and -, as /srv",
+	.pattern = "^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$",
+	.max = 255,
+	.check = check_mount,
+};
+
+static const struct vm_schema_field volume_fields[] = {
+	{ "name", &disk_name, REQUIRED, NULL,
+	    "its name, which the guest sees as its serial number" },
+	{ "size", &volume_size, REQUIRED, NULL,
+	    "how large it is; it can be made larger later" },
+	{ "mount", &mount_point, 0, NULL,
+	    "where the guest mounts it: it is made with a file system" },
+	{ 0 },
+};
+
+static const struct vm_schema volume = {
+	.kind = VM_SCHEMA_MAP,
+	.what = "{name: NAME, size: SIZE}",
+	.fields = volume_fields,
+};
+
+static const struct vm_schema volumes = {
+	.kind = VM_SCHEMA_LIST,
+	.what = "a list of volumes",
+	.item = &volume,
+	.unique = "name",
+	.max = 8,
+};
+
 static const struct vm_schema bridge_name = {
 	.kind = VM_SCHEMA_TEXT,
 	.what = "the name of a bridge",
@@ -272,6 +372,8 @@ static const struct vm_schema_field role_fields[] = {
 	{ "memory", &memory, 0, NULL, "memory, else 512M" },
 	{ "disk", &disk, 0, NULL,
 	    "the clone's disk is grown to this, else as the image" },
+	{ "disks", &data_disks, 0, NULL, "further disks, which the VM has" },
+	{ "volumes", &volumes, 0, NULL, "disks that outlive the VM" },
 	{ "networks", &networks, 0, NULL, "network cards, else {user: true}" },
 	{ "after", &after, 0, NULL, "roles that must be ready first" },
 	{ "customize", &vm_schema_operations, VM_SCHEMA_SHARED, NULL,
@@ -284,7 +386,6 @@ static const struct vm_schema_field role_fields[] = {
 	{ "update", &update, 0, NULL,
 	    "disks that have run are replaced by hand only" },
 	{ "autostart", NULL, LATER, NULL, "started with the host" },
-	{ "volumes", NULL, LATER, NULL, "disks that outlive the VM" },
 	{ "scale", NULL, LATER, NULL, "rules on metrics" },
 	{ "place", NULL, LATER, NULL, "which hosts" }, { 0 }
 };

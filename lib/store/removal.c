@@ -6,6 +6,7 @@
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
 #include "lib/base/size.h"
+#include "lib/store/removal_volumes.h"
 #include "lib/store/twins.h"
 #include "lib/store/vm.h"
 
@@ -53,6 +54,21 @@ vm_removal_resolve(void *store, const char *name, struct vm_error *err)
 	return NULL;
 }
 
+struct vm_json *
+vm_removal_resolve_volumes(void *store, const char *name, struct vm_error *err)
+{
+	struct vm_error cause = { 0 };
+	struct vm_json *record = vm_removal_resolve(store, name, &cause);
+
+	if (record != NULL)
+		return record;
+	if (cause.kind == VM_E_NO_INPUT && vm_removal_has_volumes(store, name))
+		return vm_removal_resolve_gone(NULL, name, err);
+	if (err != NULL)
+		*err = cause;
+	return NULL;
+}
+
 /* --- to the trash ----------------------------------------------------------*/
 
 static int
@@ -92,6 +108,25 @@ take_lock(struct removal *removal, const char *name, struct vm_error *err)
 	return -1;
 }
 
+/* 1: planned; 0: it is in use, and that is for the lock to say. */
+static int
+plan_removal(struct removal *removal, struct vm_json *record,
+    struct vm_error *err)
+{
+	const char *name = vm_json_string(record, "name", "");
+	int busy = vm_vm_is_busy(removal->store, name, err);
+
+	if (busy == -1 || check_record(removal->store, name, record, err) == -1)
+		return -1;
+	if (busy == 1 && !removal->options->force)
+		return 0;
+	if (plan(record, "remove",
+		busy == 1 ? "would be stopped and removed" : "would be removed",
+		err) == -1)
+		return -1;
+	return 1;
+}
+
 static int
 remove_vm(struct removal *removal, struct vm_json *record, char **moved,
     struct vm_error *err)
@@ -99,18 +134,17 @@ remove_vm(struct removal *removal, struct vm_json *record, char **moved,
 	struct vm_store *store = removal->store;
 	const char *name = vm_json_string(record, "name", "");
 	VM_CLEAN_FD int lock = -1;
-	int busy;
+	int planned = 0;
 
-	if (removal->options->dry_run) {
-		busy = vm_vm_is_busy(store, name, err);
-		if (busy == -1 || check_record(store, name, record, err) == -1)
-			return -1;
-		if (busy == 0)
-			return plan(record, "remove", "would be removed", err);
-		if (removal->options->force)
-			return plan(record, "remove",
-			    "would be stopped and removed", err);
-	}
+	if (removal->options->volumes &&
+	    vm_removal_is_only_volumes(store, name))
+		return removal->options->dry_run ?
+		    vm_json_set_string(record, "planned", "remove", err) :
+		    vm_json_set_string(record, "state", "removed", err);
+	if (removal->options->dry_run)
+		planned = plan_removal(removal, record, err);
+	if (planned != 0)
+		return planned == -1 ? -1 : 0;
 	lock = take_lock(removal, name, err);
 	if (lock == -1 || check_record(store, name, record, err) == -1 ||
 	    vm_publish_keep_unsynced(store, VM_STORE_VMS, name, VM_STORE_TRASH,
@@ -145,10 +179,15 @@ restore_vm(struct removal *removal, struct vm_json **record, char **moved,
 	uint64_t newest = vm_publish_newest(removal->trash, name);
 	VM_CLEAN_JSON struct vm_json *restored = NULL;
 	VM_CLEAN_FREE char *trash = NULL;
+	int only_volumes;
 
 	if (vm_record_check_name(name, err) == -1)
 		return -1;
 	if (newest == 0) {
+		only_volumes = vm_removal_restore_volumes(store,
+		    removal->options->dry_run, *record, err);
+		if (only_volumes != 0)
+			return only_volumes == 1 ? 0 : -1;
 		vm_error_set(err, VM_E_NO_INPUT, "not_in_trash",
 		    "%s: not in the trash", name);
 		return vm_error_hint(err, "ls '%s/trash'", store->root);
@@ -310,6 +349,23 @@ warn_of_twins(const struct removal *removal, const struct vm_records *records,
 			    vm_twins_warn(removal->store, names, count, err);
 }
 
+/* The volumes go, or come, with their VMs. */
+static int
+follow(const struct removal *removal, struct vm_records *records,
+    struct vm_error *err)
+{
+	const struct vm_removal_options *options = removal->options;
+
+	if (options->undo)
+		return vm_removal_mend_volumes(removal->store, removal->moved,
+		    TOOL, records, err);
+	if (options->volumes)
+		return vm_removal_take_volumes(removal->store, options->dry_run,
+		    TOOL, records, err);
+	return vm_removal_say_left(removal->store, removal->moved, records,
+	    err);
+}
+
 int
 vm_removal_run(struct vm_store *store, const struct vm_removal_options *options,
     struct vm_records *records, struct vm_error *err)
@@ -332,6 +388,8 @@ vm_removal_run(struct vm_store *store, const struct vm_removal_options *options,
 	result = treat_all(&removal, records, err);
 	if (settle(&removal, records, err) == -1)
 		result = -1;
+	if (result == 0)
+		result = follow(&removal, records, err);
 	if (result == 0 && options->undo)
 		result = warn_of_twins(&removal, records, err);
 	for (size_t i = 0; i < records->count; i++)

@@ -15,13 +15,16 @@
 struct vm_removal_options {
 	bool force;   /* stop those that run */
 	bool undo;    /* bring them back instead */
+	bool volumes; /* their volumes as well */
 	bool dry_run; /* say what would be done */
 };
 
 /*
  * Remove (or bring back) the VMs of records, in place: a removed one's state is
  * "removed" and "trash" is its name in trash/; one that came back is as its
- * vm.json says.  A dry run sets "planned" to "remove" or "restore" and logs it.
+ * vm.json says.  "volumes" lists the ids of the volumes that went, or, of a VM
+ * that is gone itself, came back; a VM's own come back with it.  Volumes that
+ * stay are logged.  A dry run sets "planned" to "remove" or "restore" and logs it.
  * In a record that fails: VM_E_TRY_AGAIN "in_use", VM_E_EXISTS "stale_record"
  * or, when the name is taken meanwhile, "exists", VM_E_NO_INPUT "vm_not_found"
  * or "not_in_trash".  -1 only when nothing could be tried.
@@ -35,6 +38,10 @@ int vm_removal_run(struct vm_store *store,
  * vm.json is damaged or too new has a record too, so that it can be removed.
  */
 struct vm_json *vm_removal_resolve(void *store, const char *name,
+    struct vm_error *err) VM_MUST_CHECK;
+
+/* The same, and a VM of which only volumes are left has a bare record. */
+struct vm_json *vm_removal_resolve_volumes(void *store, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* vm_input_resolve: a bare record of any good name, context NULL. */
