@@ -75,6 +75,25 @@ make_record(const struct vm_json *image_record, const struct vm_source *source,
 	return VM_TAKE(record);
 }
 
+/* As vm_existing_compare(); volumes that can be grown are, and then compared. */
+static struct vm_json *
+compare_existing(struct vm_batch *batch, struct vm_batch_item *item,
+    bool *rebuild)
+{
+	VM_CLEAN_JSON struct vm_json *stored = vm_existing_compare(batch->store,
+	    batch->options, item->record, rebuild, &item->failure);
+	int grown = 0;
+
+	if (stored != NULL && !*rebuild && !batch->options->dry_run)
+		grown = vm_existing_grow(batch->store, stored, item->record,
+		    &item->failure);
+	if (grown == 0)
+		return VM_TAKE(stored);
+	return grown == -1 ? NULL :
+			     vm_existing_compare(batch->store, batch->options,
+				 item->record, rebuild, &item->failure);
+}
+
 /* The VM is there: does it pass, must it be built again, is it another's? */
 static void
 settle_existing(struct vm_batch *batch, struct vm_batch_item *item)
@@ -83,8 +102,7 @@ settle_existing(struct vm_batch *batch, struct vm_batch_item *item)
 	bool rebuild;
 
 	item->action = VM_BATCH_PASS;
-	stored = vm_existing_compare(batch->store, batch->options, item->record,
-	    &rebuild, &item->failure);
+	stored = compare_existing(batch, item, &rebuild);
 	if (stored == NULL)
 		return;
 	if (!rebuild || batch->options->dry_run) {
@@ -149,9 +167,13 @@ build_item(struct group *group, struct vm_batch_item *item)
 		return;
 	item->publish.durable = !options->no_sync;
 	item->publish.batched = group->batched;
-	if (vm_build_clone(item->source, item->record, options->copy_ok, old,
-		&item->publish, &item->failure) == -1)
+	if (vm_disks_add(item->source, item->record, &item->publish,
+		&item->disks, &item->failure) == -1 ||
+	    vm_build_clone(item->source, item->record, options->copy_ok, old,
+		&item->publish, &item->failure) == -1) {
 		vm_publish_abort(&item->publish);
+		vm_disks_release(batch->store, &item->disks);
+	}
 }
 
 static bool
@@ -233,6 +255,17 @@ prepare_item(struct vm_network *network, struct vm_batch *batch,
 
 /* ---- publishing ---- */
 
+/* Volumes of a clone that is there are its own now; else new ones go. */
+static void
+settle_disks(struct vm_batch *batch, struct vm_batch_item *item)
+{
+	if (vm_error_is_set(&item->failure))
+		vm_disks_release(batch->store, &item->disks);
+	else if (vm_disks_settle(batch->store, &item->disks, item->record,
+		     &item->failure) == -1)
+		vm_error_wrap(&item->failure, "it is there, but");
+}
+
 /* Hand what was built of one kind to one commit. */
 static int
 commit_kind(struct group *group, enum vm_batch_action action,
@@ -271,6 +304,7 @@ commit_kind(struct group *group, enum vm_batch_action action,
 	for (i = 0; i < n; i++) {
 		batch->items[where[i]].failure = results[i];
 		vm_publish_abort(&publishes[i]);
+		settle_disks(batch, &batch->items[where[i]]);
 	}
 	return 0;
 }
@@ -296,15 +330,27 @@ settle_lost_races(struct vm_batch *batch)
 	}
 }
 
-/* Each object keeps a descriptor open until its commit. */
+/*
+ * Each object keeps a descriptor open until its commit, each of its volumes
+ * two.
+ */
 static size_t
-group_size(void)
+group_size(const struct vm_batch *batch)
 {
 	struct rlimit limit;
+	size_t most = 0, size, i;
 
+	for (i = 0; i < batch->count; i++) {
+		size_t volumes = vm_json_count(
+		    vm_json_get(batch->items[i].record, "spec.volumes"));
+
+		most = volumes > most ? volumes : most;
+	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur < 128)
 		return 1;
-	return limit.rlim_cur > 2048 ? 1024 : (size_t)(limit.rlim_cur - 64) / 2;
+	size = limit.rlim_cur > 2048 ? 1024 : (size_t)(limit.rlim_cur - 64) / 2;
+	size /= 1 + most;
+	return size > 0 ? size : 1;
 }
 
 int
@@ -312,7 +358,7 @@ vm_batch_make(struct vm_batch *batch, struct vm_error *err)
 {
 	VM_CLEAN_NETWORK struct vm_network *network =
 	    vm_network_new(batch->store, err);
-	size_t size = group_size(), i;
+	size_t size = group_size(batch), i;
 
 	if (network == NULL)
 		return -1;
@@ -349,6 +395,7 @@ vm_batch_release(struct vm_batch *batch)
 		vm_json_free(item->record);
 		vm_clean_fd(&item->lock_fd);
 		vm_publish_abort(&item->publish);
+		vm_disks_release(batch->store, &item->disks);
 	}
 	free(batch->items);
 	batch->items = NULL;

@@ -8,6 +8,7 @@
 #define VM_CLONE_BATCH_H
 
 #include "lib/clone/clone.h"
+#include "lib/clone/disks.h"
 #include "lib/clone/network.h"
 #include "lib/clone/source.h"
 #include "lib/store/publish.h"
@@ -24,6 +25,7 @@ struct vm_batch_item {
 	const struct vm_source *source; /* borrowed */
 	struct vm_error failure;	/* kind VM_OK: none */
 	int lock_fd;			/* REBUILD: the VM's lock */
+	struct vm_disks disks;		/* its volumes, until it is there */
 	struct vm_publish publish;
 };
 

@@ -190,13 +190,7 @@ emit_item(struct run *run, struct vm_batch_item *item, long long each_ms,
 		if (say_planned(item, err) == -1)
 			return -1;
 	} else if (item->action != VM_BATCH_PASS) {
-		VM_CLEAN_FREE char *path = vm_store_path(run->store,
-		    VM_STORE_VMS, vm_json_string(record, "name", ""),
-		    vm_vm_disk_file(vm_json_get(record, "disks.0")), err);
-
-		if (path == NULL ||
-		    vm_json_set_string(record, "disks.0.path", path, err) ==
-			-1 ||
+		if (vm_vm_make_absolute(run->store, record, err) == -1 ||
 		    vm_json_set_int(record, "timing_ms.clone", each_ms, err) ==
 			-1)
 			return -1;

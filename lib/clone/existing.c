@@ -5,6 +5,7 @@
 
 #include "lib/clone/mode.h"
 #include "lib/record/drift.h"
+#include "lib/store/volume.h"
 
 static bool
 is_same_text(const struct vm_json *a, const struct vm_json *b, const char *path)
@@ -119,6 +120,37 @@ vm_existing_compare(struct vm_store *store,
 	if (take_wanted(stored, wanted, err) == -1)
 		return NULL;
 	return VM_TAKE(stored);
+}
+
+int
+vm_existing_grow(struct vm_store *store, const struct vm_json *stored,
+    const struct vm_json *wanted, struct vm_error *err)
+{
+	const char *name = vm_json_string(stored, "name", "");
+	const struct vm_json *volumes = vm_json_get(wanted, "spec.volumes");
+	VM_CLEAN_JSON struct vm_json *now = NULL;
+	VM_CLEAN_FD int lock_fd = -1;
+	struct vm_error busy = { 0 };
+	bool changed;
+
+	if (!vm_drift_has_volume_sizes(stored, vm_json_get(wanted, "spec")))
+		return 0;
+	lock_fd = vm_vm_lock(store, name, VM_LOCK_NO_WAIT, &busy);
+	if (lock_fd == -1 && busy.kind == VM_E_TRY_AGAIN)
+		return 0;
+	if (lock_fd == -1) {
+		*err = busy;
+		return -1;
+	}
+	now = vm_vm_load(store, name, false, err);
+	if (now == NULL ||
+	    vm_json_set(now, "spec.volumes", vm_json_copy(volumes), err) ==
+		-1 ||
+	    vm_volume_grow_all(store, now, &changed, err) == -1)
+		return -1;
+	if (!changed)
+		return 0;
+	return vm_vm_save(store, now, err) == -1 ? -1 : 1;
 }
 
 int

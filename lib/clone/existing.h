@@ -19,6 +19,14 @@ struct vm_json *vm_existing_compare(struct vm_store *store,
     bool *rebuild, struct vm_error *err) VM_MUST_CHECK;
 
 /*
+ * The stored VM's volumes that `wanted` has larger: make them so, unless the VM
+ * is in use (then they stay in its drift).  1: it has changed, compare again;
+ * 0: it has not.  VM_E_USAGE "bad_size" when one shall be smaller.
+ */
+int vm_existing_grow(struct vm_store *store, const struct vm_json *stored,
+    const struct vm_json *wanted, struct vm_error *err) VM_MUST_CHECK;
+
+/*
  * Give `wanted` the identity and private part of the stored VM it replaces, and
  * what its disk was like, where nothing else is asked for; the caller holds its
  * lock.  Started meanwhile: VM_E_TRY_AGAIN "in_use".

@@ -11,6 +11,7 @@
 #include "lib/record/manifest.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
+#include "lib/store/volume.h"
 
 struct patient {
 	struct vm_store *store;
@@ -42,6 +43,22 @@ check_disks(const struct patient *vm, struct vm_doctor_finding *finding)
 		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
 	else
 		vm_doctor_say(finding, VM_DOCTOR_OK, "the chain is whole");
+}
+
+static void
+check_volumes(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	const struct vm_json *disks = vm_json_get(vm->record, "disks");
+	struct vm_error err = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < vm_json_count(disks); i++)
+		count += vm_json_get(vm_json_at(disks, i), "volume") != NULL;
+	if (vm_volume_check_all(vm->store, vm->record, vm->dir_fd, &err) == -1)
+		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
+	else
+		vm_doctor_say(finding, VM_DOCTOR_OK,
+		    count == 0 ? "has none" : "%zu, all there", count);
 }
 
 /* Is it the QEMU of this VM that holds the lock, and how is that? */
@@ -123,6 +140,7 @@ static const struct {
 } vm_checks[] = {
 	{ "spec", check_spec },
 	{ "disks", check_disks },
+	{ "volumes", check_volumes },
 	{ "process", check_process },
 	{ "networks", check_networks },
 	{ "qemu.log", check_qemu_log },

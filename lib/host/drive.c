@@ -14,6 +14,8 @@
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
+#define SERIAL_MAX 20 /* VIRTIO_BLK_ID_BYTES */
+
 /* One disk: its files, the writable top first. */
 struct drive {
 	struct vm_backing files[VM_CHAIN_MAX];
@@ -97,12 +99,10 @@ check_lineage(const struct drive *drive, const struct vm_json *record,
 	return 0;
 }
 
-/* The master below the first disk must be the one of the record. */
+/* The master at the bottom must be the one of the record. */
 static int
-check_master(const struct drive *drive, const struct vm_json *record,
-    struct vm_error *err)
+check_master(const struct drive *drive, const char *id, struct vm_error *err)
 {
-	const char *id = vm_json_string(record, "image.id", NULL);
 	const char *lowest = drive->files[drive->count - 1].file;
 	size_t len;
 
@@ -142,9 +142,13 @@ add_node(struct vm_argv *argv, const struct drive *drive, size_t disk, size_t i,
 	    file->format, name, name, is_top ? "false" : "true", below);
 }
 
+/*
+ * The VM boots from the first one.  The others are told apart by their serial
+ * numbers: Linux has them as /dev/disk/by-id/virtio-NAME.
+ */
 static int
 add_drive(struct vm_argv *argv, const struct drive *drive, size_t disk,
-    struct vm_error *err)
+    const char *name, struct vm_error *err)
 {
 	size_t i;
 
@@ -152,8 +156,14 @@ add_drive(struct vm_argv *argv, const struct drive *drive, size_t disk,
 		if (add_node(argv, drive, disk, i, err) == -1)
 			return -1;
 	}
+	if (disk == 0)
+		return vm_argv_option(argv, err, "-device",
+		    "virtio-blk-pci,drive=disk0,bootindex=1");
+	if (strlen(name) > SERIAL_MAX || !is_plain(name))
+		return fail(err, name, "is no name of a disk");
 	return vm_argv_option(argv, err, "-device",
-	    "virtio-blk-pci,drive=disk%zu,bootindex=%zu", disk, disk + 1);
+	    "virtio-blk-pci,drive=disk%zu%s%s", disk,
+	    *name != '\0' ? ",serial=" : "", name);
 }
 
 int
@@ -169,15 +179,19 @@ vm_drive_add(struct vm_argv *argv, const struct vm_json *record, int dir_fd,
 		    "the record has no disks");
 	for (i = 0; i < vm_json_count(disks); i++) {
 		const struct vm_json *disk = vm_json_at(disks, i);
+		const char *id = i == 0 ?
+		    vm_json_string(record, "image.id", NULL) :
+		    vm_json_string(disk, "image", NULL);
 
 		if (read_drive(dir_fd, vm_vm_disk_file(disk),
 			vm_json_string(disk, "format", ""), &drive, err) == -1)
 			return -1;
 		if (check_lineage(&drive, record, err) == -1)
 			return -1;
-		if (i == 0 && check_master(&drive, record, err) == -1)
+		if (check_master(&drive, id, err) == -1)
 			return -1;
-		if (add_drive(argv, &drive, i, err) == -1)
+		if (add_drive(argv, &drive, i, vm_json_string(disk, "name", ""),
+			err) == -1)
 			return -1;
 	}
 	return 0;

@@ -18,7 +18,7 @@
  * Add the options for all disks of the VM whose directory is dir_fd.  The chain
  * is checked against the record first: its files are there, those below the
  * top cannot be written by anybody, and the lowest is the master that the
- * record names; otherwise VM_E_DATA "bad_chain".
+ * record names for that disk; otherwise VM_E_DATA "bad_chain".
  */
 int vm_drive_add(struct vm_argv *argv, const struct vm_json *record, int dir_fd,
     struct vm_error *err) VM_MUST_CHECK;

@@ -20,6 +20,7 @@
 #include "lib/record/record.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
+#include "lib/store/volume.h"
 
 #define ATTEMPTS 4
 #define GREETING_MS 60000
@@ -84,6 +85,22 @@ note_plan(const struct vm_launch *launch, struct vm_error *err)
 	    vm_json_set_bool(record, "started", true, err) == -1)
 		return -1;
 	return vm_vm_save(launch->store, record, err);
+}
+
+/* Volumes are there, and as large as the role asks for. */
+static int
+prepare_volumes(const struct vm_launch *launch, struct vm_error *err)
+{
+	struct vm_json *record = launch->record;
+	bool grown;
+
+	if (vm_volume_check_all(launch->store, record, launch->dir_fd, err) ==
+		-1 ||
+	    vm_volume_grow_all(launch->store, record, &grown, err) == -1)
+		return -1;
+	if (!grown || vm_drift_has_disks(record, vm_json_get(record, "spec")))
+		return 0;
+	return vm_drift_remove(record, "disk", err);
 }
 
 /* ---- files and sockets ---- */
@@ -200,6 +217,7 @@ start(struct vm_launch *launch, int fds[VM_COMMAND_SOCKETS],
 	if (vm_lineage_check(launch->store, launch->record, launch->dir_fd,
 		err) == -1 ||
 	    vm_lineage_renew(launch->record, launch->dir_fd, err) == -1 ||
+	    prepare_volumes(launch, err) == -1 ||
 	    open_sockets(launch->dir_fd, fds, err) == -1)
 		return -1;
 	memcpy(command.fds, fds, sizeof(command.fds));
@@ -348,6 +366,8 @@ vm_launch_format(struct vm_launch *launch, struct vm_buf *out,
 	    vm_json_string(launch->record, "name", ""), NULL, err);
 	if (dir == NULL ||
 	    vm_lineage_check(launch->store, launch->record, launch->dir_fd,
+		err) == -1 ||
+	    vm_volume_check_all(launch->store, launch->record, launch->dir_fd,
 		err) == -1 ||
 	    vm_net_plan(launch->record, launch->store->root, &launch->nets,
 		err) == -1 ||

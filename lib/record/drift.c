@@ -7,7 +7,7 @@
 /* Members of a role that say nothing about the machine as it is now. */
 static const char *const no_drift[] = { "image", "after", "replicas", "scale",
 	"place", "update", "autostart", "ready", NULL };
-static const char *const of_disk[] = { "disk", "volumes", NULL };
+static const char *const of_disk[] = { "disk", "disks", "volumes", NULL };
 static const char *const of_guest[] = { "customize", "instance", NULL };
 
 static bool
@@ -83,7 +83,12 @@ has_disk_drift(const struct vm_json *stored, const struct vm_json *new)
 
 	if (is > 0 &&
 	    vm_size_parse(vm_json_string(new, "disk", ""), &wanted, NULL) == 0)
-		return wanted != (uint64_t)is;
+		return wanted != (uint64_t)is ||
+		    vm_drift_has_disks(stored, new);
+	if (vm_json_count(vm_json_get(stored, "disks")) > 0)
+		return !is_same(vm_json_member(old, "disk"),
+			   vm_json_member(new, "disk")) ||
+		    vm_drift_has_disks(stored, new);
 	for (const char *const *name = of_disk; *name != NULL; name++)
 		if (!is_same(vm_json_member(old, *name),
 			vm_json_member(new, *name)))

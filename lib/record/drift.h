@@ -19,12 +19,22 @@
  * that was never started has no drift in them.
  * machine: cpus, memory, networks, firmware and all other members of the role
  * that only matter at start; disk: disk (against the size that the disk has)
- * and volumes.  after, replicas, scale, place, update, autostart, ready and
+ * and further disks and volumes.  after, replicas, scale, place, update, autostart, ready and
  * image are no drift.
  */
 struct vm_json *vm_drift_between(const struct vm_json *stored,
     const struct vm_json *spec, const char *image_id, struct vm_error *err)
     VM_MUST_CHECK;
+
+/*
+ * The part of "disk" about further disks, as they are in stored's disks: do
+ * they differ from what the role asks for, and has a volume that is there
+ * another size?
+ */
+bool vm_drift_has_disks(const struct vm_json *stored,
+    const struct vm_json *spec);
+bool vm_drift_has_volume_sizes(const struct vm_json *stored,
+    const struct vm_json *spec);
 
 /* Add the words of drift to record's own that it does not have yet. */
 int vm_drift_add(struct vm_json *record, const struct vm_json *drift,

@@ -50,8 +50,8 @@ make_relative(struct vm_json *record, struct vm_error *err)
 	return 0;
 }
 
-static int
-make_absolute(const struct vm_store *store, struct vm_json *record,
+int
+vm_vm_make_absolute(const struct vm_store *store, struct vm_json *record,
     struct vm_error *err)
 {
 	const char *name = vm_json_string(record, "name", "");
@@ -155,7 +155,7 @@ vm_vm_load(struct vm_store *store, const char *name, bool with_private,
 {
 	VM_CLEAN_JSON struct vm_json *record = load_raw(store, name, err);
 
-	if (record == NULL || make_absolute(store, record, err) == -1)
+	if (record == NULL || vm_vm_make_absolute(store, record, err) == -1)
 		return NULL;
 	if (!with_private)
 		vm_json_delete(record, "private");

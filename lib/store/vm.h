@@ -35,6 +35,10 @@ int vm_vm_save(struct vm_store *store, const struct vm_json *record,
 int vm_vm_format(const struct vm_json *record, struct vm_buf *out,
     struct vm_error *err) VM_MUST_CHECK;
 
+/* The paths of a record's disks as they are printed. */
+int vm_vm_make_absolute(const struct vm_store *store, struct vm_json *record,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* Lock it; VM_E_TRY_AGAIN "in_use" when it runs or is worked on. */
 int vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
     struct vm_error *err) VM_MUST_CHECK;
