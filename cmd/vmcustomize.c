@@ -12,6 +12,7 @@ struct opts {
 	struct vm_cli_values values;
 	struct vm_json *operations; /* by hand, in order */
 	uint64_t timeout_ms;
+	bool layer_only;
 };
 
 static void
@@ -61,6 +62,10 @@ static const struct vm_cli_option options[] = {
 	OPERATION("timezone", "ZONE", "set the time zone"),
 	OPERATION("upload", "FILE:DEST", "copy a file of this host"),
 	OPERATION("write", "FILE:CONTENT", "write a file"),
+	{ .name = "layer-only",
+	    .help = "make the layers that the VMs would stand on, no more",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, layer_only) },
 	{ .name = "timeout",
 	    .arg = "DURATION",
 	    .help = "give up a guest after this long (default: 20m; 0: never)",
@@ -87,6 +92,7 @@ run(const struct opts *o, struct vm_error *err)
 		.appliances = (size_t)o->values.jobs,
 		.timeout_ms = o->timeout_ms,
 		.dry_run = o->values.dry_run,
+		.layer_only = o->layer_only,
 	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;

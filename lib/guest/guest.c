@@ -45,6 +45,9 @@ plan_record(struct run *run, size_t i, struct vm_error *err)
 		    vm_json_string(record, "kind", "none"));
 		return vm_error_hint(err, "vmclone");
 	}
+	if (run->options->layer_only)
+		return vm_plan_make_layer(run->store, record,
+		    run->options->hand, &work->plan, err);
 	if (vm_plan_make(run->store, record, run->options->hand, &work->plan,
 		err) == -1)
 		return -1;
@@ -142,7 +145,9 @@ begin_works(struct run *run, size_t *which)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < run->records->count && count < WAVE; i++) {
+	for (size_t i = 0; i < run->records->count && count < WAVE &&
+	     !run->options->layer_only;
+	     i++) {
 		struct vm_work *work = &run->works[i];
 
 		if (!is_ready(work))
@@ -255,6 +260,24 @@ say_planned(const struct vm_work *work, struct vm_json *record,
 	    err);
 }
 
+/* The layer is there, or why not. */
+static int
+answer_layer(const struct run *run, const struct vm_work *work,
+    struct vm_json *record, struct vm_error *err)
+{
+	bool needed = work->plan.action != VM_PLAN_PASS;
+
+	if (work->base != NULL && vm_error_is_set(&work->base->error))
+		return vm_record_fail(record, TOOL, &work->base->error, err);
+	if (!run->options->dry_run)
+		return 0;
+	vm_log(VM_LOG_WARN, "%s: would stand on %s%.12s",
+	    vm_json_string(record, "name", "?"),
+	    needed ? "layer " : "its image", work->plan.layer_key);
+	return vm_json_set_string(record, "planned", needed ? "layer" : "none",
+	    err);
+}
+
 /* The record that goes on: with the facts as the store has them now. */
 static int
 answer(struct run *run, size_t i, struct vm_error *err)
@@ -266,6 +289,8 @@ answer(struct run *run, size_t i, struct vm_error *err)
 		return 0;
 	if (vm_error_is_set(&work->error))
 		return vm_record_fail(*record, TOOL, &work->error, err);
+	if (run->options->layer_only)
+		return answer_layer(run, work, *record, err);
 	if (work->is_done) {
 		VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(run->store,
 		    vm_json_string(work->plan.record, "name", ""), false,

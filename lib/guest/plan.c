@@ -305,6 +305,37 @@ vm_plan_make(struct vm_store *store, const struct vm_json *record,
 	return set_applied(plan, &wish, hand, err);
 }
 
+int
+vm_plan_make_layer(struct vm_store *store, const struct vm_json *record,
+    const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
+{
+	const char *mode = vm_json_string(record, "disks.0.mode", "overlay");
+	VM_CLEAN(release_wish)
+	struct wish wish = { .stored = record,
+		.new_hand = vm_json_count(hand) > 0 };
+
+	memset(plan, 0, sizeof *plan);
+	snprintf(plan->image_id, sizeof plan->image_id, "%s",
+	    vm_json_string(record, "image.id", ""));
+	plan->record = vm_json_copy(record);
+	if (plan->record == NULL)
+		return vm_error_nomem(err);
+	/* not for the layer: what is wrong there is better said now */
+	wish.instance = expand_instance(store, plan->record, err);
+	if (wish.instance == NULL)
+		return -1;
+	wish.customize = take_ops(store,
+	    vm_json_get(plan->record, "spec.customize"), "spec.customize", err);
+	if (wish.customize == NULL)
+		return -1;
+	plan->action = VM_PLAN_REBUILD;
+	if (share_out(plan, &wish, hand, err) == -1)
+		return -1;
+	if (plan->layer_key[0] == '\0' || strcmp(mode, "overlay") != 0)
+		plan->action = VM_PLAN_PASS;
+	return 0;
+}
+
 /* Is the word among the drift already? */
 static bool
 has_word(const struct vm_json *drift, const char *word)

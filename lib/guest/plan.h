@@ -41,6 +41,14 @@ int vm_plan_make(struct vm_store *store, const struct vm_json *record,
     const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
     VM_MUST_CHECK;
 
+/*
+ * The same as if `record`, which the store need not have, stood for a VM that
+ * is to be made from its image: REBUILD, or PASS when it needs no layer.
+ */
+int vm_plan_make_layer(struct vm_store *store, const struct vm_json *record,
+    const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
+    VM_MUST_CHECK;
+
 /* Add to plan->record's drift what a disk that has run does not have. */
 int vm_plan_note_drift(struct vm_plan *plan, struct vm_error *err)
     VM_MUST_CHECK;

@@ -147,6 +147,12 @@ lock_and_launch(struct vm_job *job, struct vm_error *err)
 		return -1;
 	if (launch->lock_fd == -1)
 		return 0;
+	/* before we had the lock another directory may have been here */
+	vm_clean_fd(&launch->dir_fd);
+	launch->dir_fd = vm_store_open_object(job->store, VM_STORE_VMS,
+	    vm_json_string(job->record, "name", ""), err);
+	if (launch->dir_fd == -1)
+		return -1;
 	if (vm_manifest_check_role(vm_json_get(job->record, "spec"), err) ==
 		-1 ||
 	    vm_launch_begin(launch, err) == -1)

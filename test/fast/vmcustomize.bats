@@ -66,6 +66,29 @@ edit()
 	[[ $(layer --mkdir /a) == "$(layer --mkdir /a)" ]]
 }
 
+@test "--layer-only: of VMs that run, or are nowhere; none of them is touched" {
+	vmclone --from img a >clone.json
+	edit a '.started = true | .state = "running"'
+	snapshot >before
+	status_is 0 vmcustomize --layer-only a
+	status_is 0 vmcustomize -n --layer-only --mkdir /srv a
+	[[ $stderr =~ ^'vmcustomize: a: would stand on layer '[0-9a-f]{12}$ ]]
+	jq -e '.planned == "layer"' <<<"$output"
+	jq -c '.name = "z" | .identity.uuid = "x"' clone.json >other.json
+	status_is 0 vmcustomize -n --layer-only <other.json
+	err_is 'vmcustomize: z: would stand on its image'
+	snapshot | diff before -
+	jq -c '.spec.customize = [{mkdir: "/srv"}]' other.json >wish.json
+	status_is 69 vmcustomize --layer-only <wish.json
+	jq -e '.error.code == "no_appliance" and .name == "z"' <<<"$output"
+	jq -c '.image.id = "../../x"' wish.json >bad.json
+	status_is 66 vmcustomize --layer-only <bad.json
+	jq -c '.spec.instance = [{write: {path: "/x", content: "{{nothing}}"}}]' \
+	    wish.json >bad.json
+	status_is 65 vmcustomize --layer-only <bad.json
+	no_litter
+}
+
 @test "records: others' failures pass, images are refused, stale ones too" {
 	vmclone --from img a b >clones.json
 	printf '%s\n' '{"vmpipe":1,"kind":"vm","name":"z","state":"failed","error":{"tool":"vmclone","status":74,"code":"no_space","message":"m","retryable":false}}' >failed.json
