@@ -97,19 +97,37 @@ set_host_key(struct vm_json *record, struct vm_error *err)
 }
 
 int
-vm_identity_make(struct vm_json *record, bool with_host_key,
-    struct vm_error *err)
+vm_identity_renew(struct vm_json *record, struct vm_error *err)
+{
+	return set_uuid(record, "identity.generation_id", err);
+}
+
+static int
+set_seed(struct vm_json *record, struct vm_error *err)
 {
 	unsigned char seed[SEED_BYTES];
 	char hex[2 * SEED_BYTES + 1];
 
-	vm_json_delete(record, "identity");
-	vm_json_delete(record, "private");
-	if (set_ids(record, err) == -1 ||
-	    vm_hash_random(seed, sizeof(seed), err) == -1)
+	if (vm_hash_random(seed, sizeof(seed), err) == -1)
 		return -1;
 	format_hex(seed, sizeof(seed), hex);
-	if (vm_json_set_string(record, "private.random_seed", hex, err) == -1)
+	return vm_json_set_string(record, "private.random_seed", hex, err);
+}
+
+int
+vm_identity_reseed(struct vm_json *record, struct vm_error *err)
+{
+	return vm_identity_renew(record, err) == -1 ? -1 :
+						      set_seed(record, err);
+}
+
+int
+vm_identity_make(struct vm_json *record, bool with_host_key,
+    struct vm_error *err)
+{
+	vm_json_delete(record, "identity");
+	vm_json_delete(record, "private");
+	if (set_ids(record, err) == -1 || set_seed(record, err) == -1)
 		return -1;
 	return with_host_key ? set_host_key(record, err) : 0;
 }

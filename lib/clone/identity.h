@@ -16,4 +16,12 @@
 int vm_identity_make(struct vm_json *record, bool with_host_key,
     struct vm_error *err) VM_MUST_CHECK;
 
+/* A new generation ID: its disk is another than it was before. */
+int vm_identity_renew(struct vm_json *record, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/* The same, and a random seed that no disk has used. */
+int vm_identity_reseed(struct vm_json *record, struct vm_error *err)
+    VM_MUST_CHECK;
+
 #endif

@@ -1,0 +1,260 @@
+#include "lib/clone/renew.h"
+
+#include <string.h>
+
+#include "lib/clone/build.h"
+#include "lib/clone/identity.h"
+#include "lib/clone/network.h"
+#include "lib/record/drift.h"
+#include "lib/record/manifest.h"
+#include "lib/store/vm.h"
+
+/* "debian-12@3", or the beginning of the image's id. */
+static char *
+name_image(const struct vm_json *record, struct vm_error *err)
+{
+	const char *alias = vm_json_string(record, "image.alias", NULL);
+
+	if (alias == NULL)
+		return vm_buf_printf(err, "%.12s",
+		    vm_json_string(record, "image.id", ""));
+	return vm_buf_printf(err, "%s@%lld", alias,
+	    (long long)vm_json_int(record, "image.generation", 0));
+}
+
+/* --- which image -----------------------------------------------------------*/
+
+/* The image that it shall stand on goes into next. */
+static int
+choose_image(struct vm_store *store, const char *to, struct vm_json *next,
+    struct vm_error *err)
+{
+	const char *own = vm_json_string(next, "image.alias", NULL);
+	struct vm_alias alias = { 0 };
+
+	if (to == NULL && own == NULL)
+		return 0; /* nobody knows of a newer one */
+	if (vm_alias_resolve(store, to != NULL ? to : own, &alias, err) == -1)
+		return -1;
+	if (alias.name[0] == '\0') {
+		vm_json_delete(next, "image.alias");
+		vm_json_delete(next, "image.generation");
+		return vm_json_set_string(next, "image.id", alias.id, err);
+	}
+	/* made by hand, its role says nothing but the alias */
+	if (own != NULL && vm_json_get(next, "service") == NULL &&
+	    strcmp(vm_json_string(next, "spec.image.source", ""), own) == 0 &&
+	    vm_json_set_string(next, "spec.image.source", alias.name, err) ==
+		-1)
+		return -1;
+	if (vm_json_set_string(next, "image.id", alias.id, err) == -1 ||
+	    vm_json_set_string(next, "image.alias", alias.name, err) == -1)
+		return -1;
+	return vm_json_set_int(next, "image.generation", alias.generation, err);
+}
+
+/* Words that only another disk can settle. */
+static bool
+is_due(const struct vm_json *drift)
+{
+	static const char *const words[] = { "image", "customize", "instance" };
+
+	for (size_t i = 0; i < vm_json_count(drift); i++)
+		for (size_t n = 0; n < sizeof(words) / sizeof(words[0]); n++)
+			if (strcmp(vm_json_text(vm_json_at(drift, i)),
+				words[n]) == 0)
+				return true;
+	return false;
+}
+
+/* --- the next record -------------------------------------------------------*/
+
+/* The role that is asked for, and what only the input has. */
+static int
+take_wishes(struct vm_json *next, const struct vm_json *input,
+    struct vm_error *err)
+{
+	const struct vm_json *spec = vm_json_member(input, "spec");
+
+	if (spec != NULL &&
+	    vm_json_set(next, "spec", vm_json_copy(spec), err) == -1)
+		return -1;
+	return vm_manifest_check_role(vm_json_get(next, "spec"), err);
+}
+
+/* What is said of the disk that is there holds no longer. */
+static int
+forget_disk(struct vm_json *next, struct vm_error *err)
+{
+	static const char *const gone[] = { "started", "layer", "copy_of",
+		"chain", "applied.customize", "applied.instance",
+		"applied.identity", "run.pid", "stopped_by", "timing_ms",
+		"warnings", "error", "planned", "upgrade" };
+
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		vm_json_delete(next, gone[i]);
+	if (vm_json_count(vm_json_get(next, "applied.operations")) == 0)
+		vm_json_delete(next, "applied");
+	if (vm_json_set(next, "drift", vm_json_new_array(), err) == -1)
+		return -1;
+	return vm_json_set_string(next, "state", "cloned", err);
+}
+
+/* A role that names no host name has the VM's own again. */
+static int
+renew_identity(struct vm_json *next, struct vm_error *err)
+{
+	if (vm_json_set_string(next, "identity.hostname",
+		vm_json_string(next, "name", ""), err) == -1)
+		return -1;
+	return vm_identity_reseed(next, err);
+}
+
+int
+vm_renew_plan(struct vm_store *store, const struct vm_json *input,
+    const char *to, struct vm_renew *renew, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *drift = NULL;
+	struct vm_json *next;
+	uint64_t size_bytes;
+
+	renew->stored = vm_vm_load(store, vm_json_string(input, "name", ""),
+	    true, err);
+	if (renew->stored == NULL ||
+	    vm_vm_check_facts(renew->stored, input, err) == -1)
+		return -1;
+	renew->next = next = vm_json_copy(renew->stored);
+	if (next == NULL)
+		return vm_error_nomem(err);
+	if (take_wishes(next, input, err) == -1 ||
+	    choose_image(store, to, next, err) == -1)
+		return -1;
+	drift = vm_drift_between(renew->stored, vm_json_get(next, "spec"),
+	    vm_json_string(next, "image.id", NULL), err);
+	if (drift == NULL)
+		return -1;
+	renew->is_due = is_due(drift);
+	if (forget_disk(next, err) == -1 || renew_identity(next, err) == -1 ||
+	    vm_source_open(store, next, &renew->source, err) == -1 ||
+	    vm_build_disk_size(next, &renew->source, &size_bytes, err) == -1)
+		return -1;
+	return vm_json_set_int(next, "image.virtual_size",
+	    (int64_t)renew->source.chain.virtual_size, err);
+}
+
+/* --- what is said of it ----------------------------------------------------*/
+
+/* "; TITLE install, write": the operations' names. */
+static int
+list_operations(const char *title, const struct vm_json *ops,
+    struct vm_buf *out, struct vm_error *err)
+{
+	for (size_t i = 0; i < vm_json_count(ops); i++) {
+		void *it = vm_json_first(vm_json_at(ops, i));
+
+		if (vm_buf_format(out, err, "%s%s%s", i == 0 ? "; " : ", ",
+			i == 0 ? title : "",
+			it == NULL ? "?" : vm_json_key(it)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+vm_renew_describe(const struct vm_renew *renew, struct vm_buf *out,
+    struct vm_error *err)
+{
+	VM_CLEAN_FREE char *from = name_image(renew->stored, err);
+	VM_CLEAN_FREE char *to = from == NULL ? NULL :
+						name_image(renew->next, err);
+
+	if (to == NULL || vm_buf_format(out, err, "%s to %s", from, to) == -1 ||
+	    list_operations("customize: ",
+		vm_json_get(renew->next, "spec.customize"), out, err) == -1 ||
+	    list_operations("instance: ",
+		vm_json_get(renew->next, "spec.instance"), out, err) == -1)
+		return -1;
+	return list_operations("by hand: ",
+	    vm_json_get(renew->next, "applied.operations"), out, err);
+}
+
+bool
+vm_renew_has_layer(const struct vm_renew *renew)
+{
+	return vm_json_count(vm_json_get(renew->next, "spec.customize")) > 0 ||
+	    vm_json_count(vm_json_get(renew->next, "applied.operations")) > 0;
+}
+
+/* --- the exchange ----------------------------------------------------------*/
+
+static int
+set_upgrade(struct vm_renew *renew, bool running, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *from = name_image(renew->stored, err);
+
+	if (from == NULL ||
+	    vm_json_set_string(renew->next, "upgrade.from", from, err) == -1)
+		return -1;
+	return vm_json_set_bool(renew->next, "upgrade.running", running, err);
+}
+
+static int
+set_cards(struct vm_store *store, struct vm_renew *renew, struct vm_error *err)
+{
+	VM_CLEAN_NETWORK struct vm_network *network = vm_network_new(store,
+	    err);
+	struct vm_json *nics;
+
+	if (network == NULL)
+		return -1;
+	nics = vm_network_assign(network, renew->next,
+	    vm_json_get(renew->stored, "identity.nics"), err);
+	if (nics == NULL)
+		return -1;
+	return vm_json_set(renew->next, "identity.nics", nics, err);
+}
+
+/* Volumes and data disks: the old directory and the new one share them. */
+static int
+link_disks(const struct vm_renew *renew, int old, struct vm_publish *publish,
+    struct vm_error *err)
+{
+	const struct vm_json *disks = vm_json_get(renew->stored, "disks");
+
+	for (size_t i = 1; i < vm_json_count(disks); i++) {
+		const char *file = vm_vm_disk_file(vm_json_at(disks, i));
+
+		if (vm_publish_link(publish, old, file, file, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+vm_renew_commit(struct vm_store *store, struct vm_renew *renew, bool running,
+    struct vm_error *err)
+{
+	const char *name = vm_json_string(renew->next, "name", "");
+	VM_CLEAN_FD int old = vm_store_open_object(store, VM_STORE_VMS, name,
+	    err);
+	VM_CLEAN_PUBLISH struct vm_publish publish = { 0 };
+
+	if (old == -1 || set_upgrade(renew, running, err) == -1 ||
+	    set_cards(store, renew, err) == -1 ||
+	    vm_publish_begin(store, &publish, err) == -1 ||
+	    link_disks(renew, old, &publish, err) == -1 ||
+	    vm_build_clone(&renew->source, renew->next, true, old, &publish,
+		err) == -1)
+		return -1;
+	return vm_publish_commit(&publish, VM_STORE_VMS, name,
+	    VM_PUBLISH_REPLACE_KEEP, err);
+}
+
+void
+vm_renew_release(struct vm_renew *renew)
+{
+	vm_json_free(renew->stored);
+	vm_json_free(renew->next);
+	vm_source_close(&renew->source);
+	renew->stored = renew->next = NULL;
+}

@@ -1,0 +1,449 @@
+#include "lib/clone/upgrade.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/proc.h"
+#include "lib/clone/identity.h"
+#include "lib/clone/renew.h"
+#include "lib/store/old.h"
+#include "lib/store/tool.h"
+#include "lib/store/vm.h"
+
+#define TOOL "vmupgrade"
+#define STOPPED_MS 5000 /* for the lock of one that has been stopped */
+
+/* One VM under way. */
+struct upgrade {
+	struct vm_store *store;
+	const struct vm_upgrade_options *options;
+	const char *name;
+	bool ran;	   /* it is to run afterwards */
+	uint64_t begun_ms; /* vm_clock_ms() */
+	uint64_t down_ms;  /* the same, when it was stopped; 0: it was not */
+};
+
+/* --- the commands ----------------------------------------------------------*/
+
+static struct vm_json *
+run_tool(const struct upgrade *u, const char *program, const char *const *args,
+    struct vm_error *err)
+{
+	const struct vm_tool tool = { .program = program,
+		.args = args,
+		.quiet = u->options->quiet,
+		.verbose = u->options->verbose };
+
+	return vm_tool_run_one(u->store, &tool, u->name, err);
+}
+
+static int
+customize(const struct upgrade *u, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = run_tool(u, "vmcustomize", NULL,
+	    err);
+
+	return record == NULL ? -1 : 0;
+}
+
+static int
+deploy(const struct upgrade *u, struct vm_error *err)
+{
+	char timeout[32];
+	const char *const args[] = { "--timeout", timeout, NULL };
+	VM_CLEAN_JSON struct vm_json *record = NULL;
+
+	snprintf(timeout, sizeof(timeout), "%jums",
+	    (uintmax_t)u->options->timeout_ms);
+	record = run_tool(u, "vmdeploy",
+	    u->options->timeout_ms == 0 ? NULL : args, err);
+	return record == NULL ? -1 : 0;
+}
+
+/* A start forgets how the VM was stopped the last time: did this end it? */
+static int
+stop(struct upgrade *u, bool force, struct vm_error *err)
+{
+	static const char *const forced[] = { "--force", NULL };
+	VM_CLEAN_JSON struct vm_json *before = NULL, *after = NULL;
+	uint64_t now_ms = vm_clock_ms();
+
+	before = vm_vm_load(u->store, u->name, false, err);
+	if (before == NULL)
+		return -1;
+	after = run_tool(u, "vmstop", force ? forced : NULL, err);
+	if (after == NULL)
+		return vm_error_wrap(err, "cannot be stopped");
+	if (vm_json_get(before, "stopped_by") != NULL ||
+	    vm_json_get(after, "stopped_by") == NULL)
+		return 0;
+	u->ran = true;
+	if (u->down_ms == 0)
+		u->down_ms = now_ms;
+	return 0;
+}
+
+/* Stop it if it runs (which is noted), and take its lock. */
+static int
+stop_and_lock(struct upgrade *u, bool force, struct vm_error *err)
+{
+	int busy = vm_vm_is_busy(u->store, u->name, err);
+
+	if (busy == -1 || (busy == 1 && stop(u, force, err) == -1))
+		return -1;
+	return vm_vm_lock(u->store, u->name,
+	    busy ? STOPPED_MS : VM_LOCK_NO_WAIT, err);
+}
+
+/* --- back again ------------------------------------------------------------*/
+
+/* The newest in old/ takes the VM's place again, what failed goes away. */
+static char *
+exchange_back(struct upgrade *u, struct vm_error *err)
+{
+	VM_CLEAN_FD int lock = stop_and_lock(u, true, err);
+	VM_CLEAN_JSON struct vm_json *vm = NULL;
+	VM_CLEAN_FREE char *old = NULL;
+
+	if (lock == -1)
+		return NULL;
+	vm = vm_vm_load(u->store, u->name, false, err);
+	if (vm == NULL ||
+	    (old = vm_old_find(u->store, vm, NULL, err)) == NULL ||
+	    vm_old_exchange(u->store, u->name, old, err) == -1)
+		return NULL;
+	return vm_old_discard(u->store, old, err);
+}
+
+/* A step has failed (*err): undo the exchange, and say how that went. */
+static int
+undo(struct upgrade *u, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *trash = NULL;
+	struct vm_error failure = { 0 };
+	bool ran = u->ran;
+
+	if (err->kind == VM_E_INTERRUPTED) {
+		vm_error_wrap(err, "not finished");
+		return vm_error_hint(err, TOOL " %s, or " TOOL " --rollback %s",
+		    u->name, u->name);
+	}
+	trash = exchange_back(u, &failure);
+	if (trash == NULL) {
+		vm_log(VM_LOG_WARN, "%s: %s", u->name, failure.message);
+		vm_error_wrap(err, "not upgraded, and not changed back");
+		return vm_error_hint(err, TOOL " --rollback %s", u->name);
+	}
+	vm_log(VM_LOG_INFO, "%s: what failed is in trash/%s", u->name, trash);
+	if (!ran)
+		return vm_error_wrap(err, "not upgraded, changed back");
+	if (deploy(u, &failure) == 0)
+		return vm_error_wrap(err,
+		    "not upgraded, the old disk runs again");
+	vm_log(VM_LOG_WARN, "%s: %s", u->name, failure.message);
+	vm_error_wrap(err, "not upgraded, changed back, but not started again");
+	return vm_error_hint(err, "vmdeploy %s", u->name);
+}
+
+/* --- forward ---------------------------------------------------------------*/
+
+/* The layer, before anything is touched. */
+static int
+make_layer(const struct upgrade *u, const struct vm_renew *renew,
+    struct vm_error *err)
+{
+	static const char *const args[] = { "--layer-only", NULL };
+	VM_CLEAN_JSON struct vm_json *public = vm_json_copy(renew->next);
+	VM_CLEAN_RECORDS struct vm_records out = { 0 };
+	VM_CLEAN_BUF struct vm_buf line = { 0 };
+	const struct vm_tool tool = { .program = "vmcustomize",
+		.args = args,
+		.quiet = u->options->quiet,
+		.verbose = u->options->verbose,
+		.input = &line };
+
+	if (!vm_renew_has_layer(renew))
+		return 0;
+	if (public == NULL)
+		return vm_error_nomem(err);
+	vm_json_delete(public, "private");
+	if (vm_json_format(public, false, &line, err) == -1 ||
+	    vm_buf_add(&line, "\n", 1, err) == -1 ||
+	    vm_tool_run(u->store, &tool, &out, err) == -1)
+		return -1;
+	if (out.count == 1 &&
+	    vm_record_failure(out.items[0], tool.program, err) == 1)
+		return vm_error_wrap(err, "not upgraded, nothing was changed");
+	return 0;
+}
+
+/* It is complete and does not run: "upgrade" has said what it had to. */
+static int
+settle(const struct upgrade *u, struct vm_error *err)
+{
+	VM_CLEAN_FD int lock = vm_vm_lock(u->store, u->name, VM_LOCK_NO_WAIT,
+	    err);
+	VM_CLEAN_JSON struct vm_json *vm = NULL;
+
+	if (lock == -1)
+		return -1;
+	vm = vm_vm_load(u->store, u->name, true, err);
+	if (vm == NULL)
+		return -1;
+	vm_json_delete(vm, "upgrade");
+	return vm_vm_save(u->store, vm, err);
+}
+
+/* Replaced, and still to be customised and started. */
+static int
+finish(struct upgrade *u, struct vm_error *err)
+{
+	bool start = u->ran && !u->options->no_start;
+
+	if (customize(u, err) == -1 ||
+	    (start ? deploy(u, err) : settle(u, err)) == -1)
+		return undo(u, err);
+	return 0;
+}
+
+static int
+upgrade_vm(struct upgrade *u, const struct vm_json *input, struct vm_error *err)
+{
+	VM_CLEAN_RENEW struct vm_renew renew = VM_RENEW_EMPTY;
+	VM_CLEAN_FD int lock = -1;
+
+	if (vm_renew_plan(u->store, input, u->options->to, &renew, err) == -1 ||
+	    make_layer(u, &renew, err) == -1)
+		return -1;
+	lock = stop_and_lock(u, false, err);
+	if (lock == -1)
+		return -1;
+	/* what was true before we had the lock need not be so now */
+	vm_renew_release(&renew);
+	if (vm_renew_plan(u->store, input, u->options->to, &renew, err) == -1 ||
+	    vm_renew_commit(u->store, &renew, u->ran, err) == -1) {
+		vm_clean_fd(&lock);
+		lock = -1;
+		if (u->ran && deploy(u, NULL) == -1)
+			vm_error_hint(err, "vmdeploy %s", u->name);
+		return vm_error_wrap(err, "not upgraded");
+	}
+	vm_clean_fd(&lock);
+	lock = -1;
+	return finish(u, err);
+}
+
+/* --- rollback --------------------------------------------------------------*/
+
+/* Somebody else ran meanwhile: it is not the machine that it was. */
+static int
+prepare_old(const struct upgrade *u, const char *old, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = vm_old_load(u->store, old, true,
+	    err);
+
+	if (record == NULL)
+		return -1;
+	vm_json_delete(record, "run.pid");
+	if (vm_json_bool(record, "started", false) &&
+	    vm_json_set_string(record, "state", "stopped", err) == -1)
+		return -1;
+	if (vm_identity_renew(record, err) == -1)
+		return -1;
+	return vm_old_save(u->store, old, record, err);
+}
+
+/* Change places with old, under the lock. */
+static int
+exchange(struct upgrade *u, const char *old, struct vm_error *err)
+{
+	VM_CLEAN_FD int lock = stop_and_lock(u, false, err);
+	VM_CLEAN_JSON struct vm_json *vm = NULL;
+	VM_CLEAN_FREE char *trash = NULL;
+
+	if (lock == -1)
+		return -1;
+	vm = vm_vm_load(u->store, u->name, false, err);
+	if (vm == NULL || prepare_old(u, old, err) == -1 ||
+	    vm_old_exchange(u->store, u->name, old, err) == -1)
+		return -1;
+	if (!vm_old_is_unfinished(vm))
+		return 0;
+	u->ran = u->ran || vm_json_bool(vm, "upgrade.running", false);
+	trash = vm_old_discard(u->store, old, err);
+	return trash == NULL ? -1 : 0;
+}
+
+static int
+rollback_vm(struct upgrade *u, const struct vm_json *stored,
+    struct vm_error *err)
+{
+	VM_CLEAN_FREE char *old = vm_old_find(u->store, stored, u->options->to,
+	    err);
+
+	if (old == NULL || exchange(u, old, err) == -1)
+		return -1;
+	if (!u->ran || u->options->no_start || deploy(u, err) == 0)
+		return 0;
+	vm_error_wrap(err, "changed back, but not started");
+	return vm_error_hint(err, "vmdeploy %s", u->name);
+}
+
+/* --- one VM ----------------------------------------------------------------*/
+
+/* -n, and what needs nothing: a line, and a word in the record. */
+static int
+say(const struct upgrade *u, struct vm_json *record, const char *word,
+    const char *text, struct vm_error *err)
+{
+	vm_log(VM_LOG_WARN, "%s: %s", u->name, text);
+	if (!u->options->dry_run)
+		return 0;
+	return vm_json_set_string(record, "planned", word, err);
+}
+
+static int
+plan_rollback(const struct upgrade *u, struct vm_json *record,
+    struct vm_error *err)
+{
+	VM_CLEAN_FREE char *old = vm_old_find(u->store, record, u->options->to,
+	    err);
+	VM_CLEAN_JSON struct vm_json *was = NULL;
+	VM_CLEAN_FREE char *text = NULL;
+
+	if (old == NULL ||
+	    (was = vm_old_load(u->store, old, false, err)) == NULL)
+		return -1;
+	text = vm_buf_printf(err, "would go back to %s, %s@%lld", old,
+	    vm_json_string(was, "image.alias", "image"),
+	    (long long)vm_json_int(was, "image.generation", 0));
+	return text == NULL ? -1 : say(u, record, "rollback", text, err);
+}
+
+/* 1: it is to be upgraded; 0: it passes, or is a dry run. */
+static int
+look_at(struct upgrade *u, struct vm_json *record, struct vm_error *err)
+{
+	VM_CLEAN_RENEW struct vm_renew renew = VM_RENEW_EMPTY;
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	int busy;
+
+	if (vm_renew_plan(u->store, record, u->options->to, &renew, err) == -1)
+		return -1;
+	if (!renew.is_due && !u->options->force)
+		return say(u, record, "none", "is up to date", err);
+	if (!u->options->dry_run)
+		return 1;
+	busy = vm_vm_is_busy(u->store, u->name, err);
+	if (busy == -1 ||
+	    vm_buf_add_string(&text,
+		busy ? "would be stopped, upgraded from " :
+		       "would be upgraded from ",
+		err) == -1 ||
+	    vm_renew_describe(&renew, &text, err) == -1 ||
+	    (busy && !u->options->no_start &&
+		vm_buf_add_string(&text, "; and started again", err) == -1))
+		return -1;
+	return say(u, record, "upgrade", text.data, err);
+}
+
+/* 1: something was done; 0: the record passes as it is. */
+static int
+treat(struct upgrade *u, struct vm_json *record, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(u->store, u->name,
+	    false, err);
+	int due;
+
+	if (stored == NULL || vm_vm_check_facts(stored, record, err) == -1)
+		return -1;
+	if (u->options->rollback)
+		return u->options->dry_run ? plan_rollback(u, record, err) :
+		    rollback_vm(u, stored, err) == -1 ? -1 :
+							1;
+	if (vm_old_is_unfinished(stored)) {
+		if (u->options->dry_run)
+			return say(u, record, "upgrade",
+			    "its upgrade would be finished", err);
+		u->ran = vm_json_bool(stored, "upgrade.running", false);
+		return finish(u, err) == -1 ? -1 : 1;
+	}
+	if (!u->options->dry_run && vm_old_sweep(u->store, stored, err) == -1)
+		return -1;
+	due = look_at(u, record, err);
+	if (due != 1)
+		return due;
+	return upgrade_vm(u, record, err) == -1 ? -1 : 1;
+}
+
+/* The VM as it is now, and how long that took. */
+static int
+answer(const struct upgrade *u, struct vm_json **record, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *now = vm_vm_load(u->store, u->name, false,
+	    err);
+	uint64_t ms = vm_clock_ms();
+
+	if (now == NULL ||
+	    vm_json_set_int(now, "timing_ms.upgrade",
+		(int64_t)(ms - u->begun_ms), err) == -1 ||
+	    (u->down_ms != 0 &&
+		vm_json_set_int(now, "timing_ms.down",
+		    (int64_t)(ms - u->down_ms), err) == -1))
+		return -1;
+	vm_json_free(*record);
+	*record = VM_TAKE(now);
+	return 0;
+}
+
+static int
+take_turn(struct vm_store *store, const struct vm_upgrade_options *options,
+    struct vm_json **record, struct vm_error *err)
+{
+	struct upgrade u = { .store = store,
+		.options = options,
+		.name = vm_json_string(*record, "name", ""),
+		.begun_ms = vm_clock_ms() };
+	VM_CLEAN_FREE char *lock_name = NULL;
+	VM_CLEAN_FD int lock = -1;
+	int done;
+
+	if (!vm_record_is_kind(*record, "vm")) {
+		vm_error_set(err, VM_E_DATA, "not_a_vm",
+		    "not the record of a VM");
+		return vm_error_hint(err, "vmclone");
+	}
+	if (vm_proc_check_stop(err) == -1 ||
+	    vm_record_check_name(u.name, err) == -1)
+		return -1;
+	if (!options->dry_run) {
+		lock_name = vm_buf_printf(err, "upgrade-%s", u.name);
+		if (lock_name == NULL)
+			return -1;
+		lock = vm_lock_named(store, lock_name, VM_LOCK_NO_WAIT, err);
+		if (lock == -1)
+			return vm_error_wrap(err, "another vmupgrade");
+	}
+	done = treat(&u, *record, err);
+	return done == 1 ? answer(&u, record, err) : done;
+}
+
+int
+vm_upgrade_run(struct vm_store *store, const struct vm_upgrade_options *options,
+    struct vm_records *records, struct vm_error *err)
+{
+	for (size_t i = 0; i < records->count; i++) {
+		struct vm_error failure = { 0 };
+
+		if (vm_record_is_failed(records->items[i]) ||
+		    take_turn(store, options, &records->items[i], &failure) ==
+			0)
+			continue;
+		if (vm_record_fail(records->items[i], TOOL, &failure, err) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}

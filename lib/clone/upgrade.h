@@ -1,0 +1,52 @@
+/*
+ * upgrade.h - replaces the disk of a VM by one made anew: vmupgrade's duty.
+ *
+ * What happens to one VM, under locks/upgrade-<vm>:
+ *
+ *	renew.h		what is it to be, and does it differ?
+ *	vmcustomize	makes the layer, while the VM still runs: what an
+ *			operation cannot do on the new generation is seen here
+ *	vmstop		when it runs
+ *	renew.h		under the VM's lock: its next directory is built, and
+ *			changes places with its own, which is in old/ then
+ *	vmcustomize	identity, instance:
+ *	vmdeploy	when it ran: started, and waited for
+ *
+ * When a step fails the two change places again and what ran runs again; the
+ * new directory goes to the trash, where its console log can be read.
+ *
+ * Killed at any moment, or told to stop, it leaves one of the two in place and
+ * the other in old/.  Called again it goes on where it was (store/old.h says
+ * how that is seen); a rollback goes back.
+ */
+#ifndef VM_CLONE_UPGRADE_H
+#define VM_CLONE_UPGRADE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/record/record.h"
+#include "lib/store/store.h"
+
+struct vm_upgrade_options {
+	const char *to;	     /* alias, alias@N, id; rollback: an old disk */
+	bool force;	     /* also when nothing differs */
+	bool rollback;	     /* back to what was replaced last */
+	bool no_start;	     /* do not start it again */
+	bool dry_run;	     /* say what would be done */
+	uint64_t timeout_ms; /* for ready; 0: as the role says */
+	bool quiet;	     /* these two to all commands */
+	int verbose;
+};
+
+/*
+ * Upgrade the VMs of records one by one, in place.  What is as it should be
+ * passes through.  A VM that fails is what it was: the failure is that of the
+ * step, as its command reports it.  VM_E_TRY_AGAIN "in_use", VM_E_NO_INPUT
+ * "old_not_found" and what renew.h says.  -1 only when nothing could be tried.
+ */
+int vm_upgrade_run(struct vm_store *store,
+    const struct vm_upgrade_options *options, struct vm_records *records,
+    struct vm_error *err) VM_MUST_CHECK;
+
+#endif

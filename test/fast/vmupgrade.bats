@@ -1,0 +1,321 @@
+#!/usr/bin/env bats
+# vmupgrade without guests: vmcustomize, vmdeploy and vmstop are stood in for
+# by scripts beside a copy of it; a VM that runs is a process with its lock.
+load ../lib/common
+
+setup()
+{
+	fresh
+	mkdir bin
+	cp "$VMPIPE_BUILD/bin/vmupgrade" bin
+	stand_in vmcustomize '
+		case $* in *--layer-only*) exec cat; esac
+		[ ! -e fail-customize ] || fail 65 guest_command "exit status 1"
+		change ".state = \"customized\" |
+		    .applied.identity = \"x\" | .applied.by += 1"'
+	stand_in vmdeploy '
+		if [ -e fail-deploy ] && [ "$(jq .image.generation $json)" = 2 ]
+		then
+			started >/dev/null
+			fail 75 not_ready "not ready"
+		fi
+		started'
+	stand_in vmstop '
+		kill "$(cat "$name.pid")"
+		until flock -n "$dir/lock" true; do :; done
+		change ".state = \"stopped\" | .stopped_by = \"acpi\""'
+	PATH=$PWD/bin:$PATH
+	image 1
+}
+
+teardown()
+{
+	local file
+
+	for file in *.pid; do
+		[[ ! -e $file ]] || kill "$(<"$file")" || :
+	done 2>/dev/null
+	stop_servers
+}
+
+# stand_in COMMAND SCRIPT: it runs with the VM's name in $name.
+stand_in()
+{
+	cat >"bin/$1" <<-END
+		#!/bin/bash
+		cd "$PWD"; name=\${!#}; dir=\$VMPIPE_ROOT/vms/\$name
+		json=\$dir/vm.json tool=$1
+		echo "$1 \${*:3}" >>calls
+		change()
+		{
+			jq -c "\$1" "\$json" >"\$name.new" &&
+			    cat "\$name.new" >"\$json"
+			jq -c 'del(.private)' "\$json"
+		}
+		started()
+		{
+			change '.state = "ready" | .started = true |
+			    del(.stopped_by)'
+			(exec 9<>"\$dir/lock" && flock 9 &&
+			    exec sleep 600 >/dev/null 2>&1 3>&- 4>&-) &
+			echo \$! >"\$name.pid"
+			while flock -n "\$dir/lock" true; do :; done
+		}
+		fail()
+		{
+			echo "\$tool: \$name: \$3" >&2
+			jq -c --arg tool \$tool --argjson status \$1 --arg code \$2 \\
+			    --arg message "\$3" 'del(.private) |
+			    .state = "failed" | .error = {\$tool, \$status, \$code,
+			    \$message, retryable: false}' "\$json"
+			exit \$1
+		}
+		$2
+	END
+	chmod +x "bin/$1"
+}
+
+# A new generation of the image img.
+image()
+{
+	truncate -s 1M disk.raw
+	printf 'generation %s' "$1" | dd of=disk.raw conv=notrunc status=none
+	vmfetch --refresh -q -a img ./disk.raw >/dev/null
+}
+
+edit()
+{
+	jq -c "$2" "$VMPIPE_ROOT/vms/$1/vm.json" >edited
+	cat edited >"$VMPIPE_ROOT/vms/$1/vm.json"
+}
+
+# box, which has run on the first generation, and a second generation.
+behind()
+{
+	vmclone --from img box >/dev/null
+	edit box '.started = true | .state = "stopped" | .stopped_by = "acpi" |
+	    .applied = {customize: "c", instance: "i", identity: "n",
+	    operations: [{mkdir: "/srv"}]}'
+	printf 'what the guest wrote' |
+	    dd of="$VMPIPE_ROOT/vms/box/disk.qcow2" bs=1k seek=900 status=none
+	image 2
+}
+
+run_box() { behind; "$PWD/bin/vmdeploy" --root "$VMPIPE_ROOT" box >/dev/null; : >calls; }
+stored() { jq -r "$1" "$VMPIPE_ROOT/vms/box/vm.json"; }
+old() { jq -r "$1" "$VMPIPE_ROOT/old/box.$2/vm.json"; }
+runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
+
+@test "a newer generation: built anew, itself as before, the old disk kept" {
+	behind
+	cp "$VMPIPE_ROOT/vms/box/vm.json" before.json
+	sum=$(sha256sum <"$VMPIPE_ROOT/vms/box/disk.qcow2")
+	status_is 0 vmupgrade box
+	err_is ''
+	[ "$(<calls)" = $'vmcustomize --layer-only\nvmcustomize -- box' ]
+	[ "$(jq -c '[.image.generation, .state, .drift]' <<<"$output")" = '[2,"customized",[]]' ]
+	[[ $output != *private* ]]
+	for member in .identity.uuid .identity.nics .identity.machine_id \
+	    .identity.instance_id .identity.ssh_host_keys \
+	    .private.ssh_host_keys .applied.operations .spec .run; do
+		diff <(jq -c "$member" before.json) \
+		    <(jq -c "$member" "$VMPIPE_ROOT/vms/box/vm.json")
+	done
+	[ "$(stored .identity.generation_id)" != "$(jq -r .identity.generation_id before.json)" ]
+	[ "$(stored .private.random_seed)" != "$(jq -r .private.random_seed before.json)" ]
+	[ "$(stored '.started, .upgrade, .applied.customize' | uniq)" = null ]
+	cmp before.json "$VMPIPE_ROOT/old/box.1/vm.json"
+	[ "$sum" = "$(sha256sum <"$VMPIPE_ROOT/old/box.1/disk.qcow2")" ]
+	[ "$VMPIPE_ROOT/old/box.1/lock" -ef "$VMPIPE_ROOT/vms/box/lock" ]
+	qemu-img check -q "$VMPIPE_ROOT/vms/box/disk.qcow2"
+	[ "$(vmls -Ho drift box)" = - ]
+	no_litter
+	status_is 0 vmupgrade box
+	err_is 'vmupgrade: box: is up to date'
+	[ "$(ls "$VMPIPE_ROOT/old")" = box.1 ]
+}
+
+@test "one that runs: the layer first, then stopped, exchanged, started" {
+	run_box
+	status_is 0 vmupgrade -t 90s box
+	[ "$(<calls)" = $'vmcustomize --layer-only\nvmstop -- box\nvmcustomize -- box\nvmdeploy --timeout 90000ms -- box' ]
+	[ "$(stored '.image.generation, .state' | xargs)" = '2 ready' ]
+	runs
+	jq -e '.timing_ms.upgrade >= .timing_ms.down and .timing_ms.down >= 0' \
+	    <<<"$output"
+	: >calls
+	image 3
+	status_is 0 vmupgrade --no-start -q box
+	[ "$(tail -1 calls)" = 'vmcustomize -q -- box' ]
+	! runs
+	[ "$(ls "$VMPIPE_ROOT/old" | xargs)" = 'box.1 box.2' ]
+}
+
+@test "--rollback exchanges the two, and again; vmgc --old ends that" {
+	run_box
+	vmupgrade box >/dev/null
+	id=$(old .identity.generation_id 1)
+	status_is 0 vmupgrade -n --rollback box
+	err_is 'vmupgrade: box: would go back to box.1, img@1'
+	jq -e '.planned == "rollback"' <<<"$output"
+	status_is 0 vmupgrade --rollback box
+	err_is ''
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	[ "$(old .image.generation 1)" = 2 ]
+	[ "$(stored .identity.generation_id)" != "$id" ]
+	grep -q 'what the guest wrote' "$VMPIPE_ROOT/vms/box/disk.qcow2"
+	runs
+	[ "$(vmls -Ho drift box)" = image ]
+	status_is 0 vmupgrade --rollback --no-start box
+	[ "$(stored '.image.generation, .state' | xargs)" = '2 stopped' ]
+	! runs
+	status_is 0 vmupgrade --rollback --to box.1 box
+	status_is 66 vmupgrade --rollback --to box.2 box
+	err_is 'vmupgrade: box: box.2: no disk that an upgrade has replaced; run: vmls -t old'
+	vmgc --old >/dev/null
+	status_is 66 vmupgrade --rollback box
+	[ "$(jq -r .error.code <<<"$output")" = old_not_found ]
+	[ "$(stored .image.generation)" = 1 ]
+}
+
+@test "a layer that cannot be made: nothing was touched, it never stopped" {
+	run_box
+	stand_in vmcustomize 'jq -c ".state = \"failed\" | .error = {tool: \"vmcustomize\",
+	    status: 65, code: \"guest_command\", message: \"exit status 1\",
+	    retryable: false}"; exit 65'
+	snapshot ! -path './locks*' >before
+	status_is 65 vmupgrade box
+	err_is 'vmupgrade: box: not upgraded, nothing was changed: exit status 1'
+	[ "$(jq -r '.error.tool + " " + .error.code' <<<"$output")" = 'vmupgrade guest_command' ]
+	snapshot ! -path './locks*' | diff before -
+	runs
+}
+
+@test "customising fails: the old disk is back, and runs if it ran" {
+	run_box
+	: >fail-customize
+	sum=$(sha256sum <"$VMPIPE_ROOT/vms/box/disk.qcow2")
+	status_is 65 vmupgrade box
+	err_is $'vmcustomize: box: exit status 1\nvmupgrade: box: not upgraded, the old disk runs again: exit status 1'
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	[ "$sum" = "$(sha256sum <"$VMPIPE_ROOT/vms/box/disk.qcow2")" ]
+	runs
+	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
+	[ "$(ls "$VMPIPE_ROOT/trash")" = box.1.1 ]
+	rm fail-customize
+	status_is 0 vmupgrade box
+	[ "$(stored '.image.generation, .state' | xargs)" = '2 ready' ]
+	runs
+}
+
+@test "it does not get ready: stopped, and the old disk runs again" {
+	run_box
+	: >fail-deploy
+	status_is 75 vmupgrade box
+	err_has 'vmupgrade: box: not upgraded, the old disk runs again: not ready'
+	[ "$(jq -r .error.code <<<"$output")" = not_ready ]
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	grep -q -- '--force -- box' calls
+	runs
+	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
+}
+
+@test "no space, an fsync that fails: what ran runs again, nothing changed" {
+	run_box
+	VMPIPE_FAULT=write:1:ENOSPC status_is 74 vmupgrade box
+	err_has 'vmupgrade: box: not upgraded'
+	runs
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
+	VMPIPE_FAULT=fsync_dir:2+:EIO status_is 74 vmupgrade box
+	[ "$(stored .image.generation)" = 1 ]
+	runs
+	no_litter
+}
+
+@test "killed after the exchange: run again it goes on, or goes back" {
+	run_box
+	stand_in vmcustomize 'case $* in *--layer-only*) exec cat; esac
+	    kill -9 $PPID; exit 1'
+	status_is 137 vmupgrade box
+	[ "$(stored '.image.generation, .state, .upgrade.running' | xargs)" = '2 cloned true' ]
+	[ "$(old .image.generation 1)" = 1 ]
+	stand_in vmcustomize 'change ".state = \"customized\""'
+	status_is 0 vmupgrade -n box
+	err_is 'vmupgrade: box: its upgrade would be finished'
+	: >calls
+	cp -a "$VMPIPE_ROOT" saved
+	status_is 0 vmupgrade box
+	[ "$(<calls)" = $'vmcustomize -- box\nvmdeploy -- box' ]
+	[ "$(stored '.image.generation, .state' | xargs)" = '2 ready' ]
+	kill "$(<box.pid)"
+	rm -r "$VMPIPE_ROOT" && mv saved "$VMPIPE_ROOT"
+	status_is 0 vmupgrade --rollback box
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
+	runs
+}
+
+@test "-n says what would be done; --to, --force; nothing is touched" {
+	run_box
+	edit box '.spec.customize = [{install: ["nginx"]}, {run_command: "x"}]'
+	snapshot >before
+	status_is 0 vmupgrade -n box
+	err_is 'vmupgrade: box: would be stopped, upgraded from img@1 to img@2; customize: install, run_command; by hand: mkdir; and started again'
+	jq -e '.planned == "upgrade" and .state == "ready"' <<<"$output"
+	status_is 0 vmupgrade -n --no-start --to img@2 box
+	err_is 'vmupgrade: box: would be stopped, upgraded from img@1 to img@2; customize: install, run_command; by hand: mkdir'
+	status_is 66 vmupgrade -n --to none box
+	status_is 64 vmupgrade --rollback --force box
+	snapshot | diff before -
+	edit box 'del(.spec.customize, .applied)'
+	status_is 0 vmupgrade --to img@1 box
+	err_is 'vmupgrade: box: is up to date'
+	[ ! -s calls ]
+	status_is 0 vmupgrade --force --to img@1 box
+	[ "$(stored .image.generation)" = 1 ]
+	[ "$(ls "$VMPIPE_ROOT/old")" = box.1 ]
+}
+
+@test "a role that asks for more: customize: and instance: alone are due" {
+	behind
+	vmfetch -q img@1 >/dev/null
+	jq -c 'del(.private)' "$VMPIPE_ROOT/vms/box/vm.json" >box.json
+	edit box '.applied.customize = ""' # as of another role
+	jq -c '.spec.memory = "2G" | del(.disks)' box.json >wish.json
+	status_is 0 vmupgrade <wish.json
+	[ "$(stored .spec.memory)" = 2G ]
+	[ "$(old .spec.memory 1)" != 2G ]
+}
+
+@test "what is not there, busy or another's" {
+	behind
+	status_is 66 vmupgrade none
+	status_is 65 vmupgrade <<<'{"vmpipe":1,"kind":"image","image":{"id":"x"},"spec":{}}'
+	err_has 'not the record of a VM; run: vmclone'
+	jq -c 'del(.private) | .identity.uuid = "x"' \
+	    "$VMPIPE_ROOT/vms/box/vm.json" >other.json
+	status_is 73 vmupgrade <other.json
+	failed='{"vmpipe":1,"kind":"vm","name":"z","state":"failed","error":{"tool":"vmclone","status":74,"code":"x","message":"m","retryable":false}}'
+	status_is 1 vmupgrade <<<"$failed"
+	out_is "$failed"
+	exec 8<>"$VMPIPE_ROOT/locks/upgrade-box"
+	flock 8
+	status_is 75 vmupgrade box
+	err_has 'another vmupgrade'
+	exec 8>&-
+	[ "$(stored .image.generation)" = 1 ]
+}
+
+@test "the old disk of another VM of that name is none to go back to" {
+	behind
+	vmupgrade box >/dev/null
+	vmrm box >/dev/null
+	vmclone --from img box >/dev/null
+	status_is 66 vmupgrade --rollback box
+	vmrm box >/dev/null
+	rm -r "$VMPIPE_ROOT/trash/box.2"
+	vmrm --undo box >/dev/null
+	status_is 0 vmupgrade --rollback box
+	[ "$(stored .image.generation)" = 1 ]
+}
