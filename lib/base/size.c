@@ -25,7 +25,7 @@ scan_number(const char **text, uint64_t *number)
 static int
 scan_size(const char *s, uint64_t *size_bytes)
 {
-	static const char units[] = "KMGTP";
+	static const char units[] = "KMGTPkmgtp";
 	const char *unit;
 	uint64_t number;
 	unsigned shift = 0;
@@ -35,7 +35,7 @@ scan_size(const char *s, uint64_t *size_bytes)
 	if (*s != '\0') {
 		if ((unit = strchr(units, *s)) == NULL)
 			return -1;
-		shift = 10 * (unsigned)(unit - units + 1);
+		shift = 10 * ((unsigned)(unit - units) % 5 + 1);
 		s++;
 		if (strcmp(s, "") != 0 && strcmp(s, "iB") != 0)
 			return -1;

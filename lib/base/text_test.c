@@ -38,9 +38,11 @@ test_sizes(void **state)
 		const char *text;
 		uint64_t bytes;
 	} good[] = { { "0", 0 }, { "512", 512 }, { "10G", 10ULL << 30 },
-		{ "64KiB", 65536 }, { "16383P", 16383ULL << 50 } };
-	static const char *const bad[] = { "", "G", "10g", "-1", "1.5G", "10GB",
-		"16384P", "99999999999999999999", "1 G", "0x10", "10G " };
+		{ "64KiB", 65536 }, { "64k", 65536 }, { "1p", 1ULL << 50 },
+		{ "16383P", 16383ULL << 50 } };
+	static const char *const bad[] = { "", "G", "10x", "10kB", "-1", "1.5G",
+		"10GB", "16384P", "99999999999999999999", "1 G", "0x10",
+		"10G " };
 	struct vm_error err = { 0 };
 	char out[VM_SIZE_TEXT];
 	uint64_t bytes;

@@ -9,7 +9,7 @@
 
 #include "lib/record/schema.h"
 
-#define SIZE_PATTERN "^[0-9]+([KMGTP](iB)?)?$"
+#define SIZE_PATTERN "^[0-9]+([KMGTPkmgtp](iB)?)?$"
 #define DURATION_PATTERN "^([0-9]+|([0-9]+(ms|s|m|h|d))+)$"
 
 static struct vm_json *describe(const struct vm_schema *schema, bool is_clone,
