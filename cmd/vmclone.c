@@ -8,6 +8,8 @@ struct opts {
 	struct vm_cli_values values;
 	const char *from;
 	const char *name;
+	const char *indices;
+	const char *uuid;
 	uint64_t count;
 	struct vm_cli_list sets;
 	const char *size;
@@ -16,6 +18,7 @@ struct opts {
 	uint64_t cluster_size;
 	bool lazy_refcounts;
 	bool extended_l2;
+	struct vm_cli_list host_keys;
 	bool no_sync;
 	bool no_host_keys;
 };
@@ -34,6 +37,17 @@ static const struct vm_cli_option options[] = {
 	    .help = "clone this image, or this stopped VM; do not read stdin",
 	    .type = VM_CLI_STRING,
 	    .offset = offsetof(struct opts, from) },
+	{ .name = "host-key",
+	    .arg = "TYPE",
+	    .help =
+		"make a host key: ed25519 (default), ecdsa, rsa; repeatable",
+	    .type = VM_CLI_LIST,
+	    .offset = offsetof(struct opts, host_keys) },
+	{ .name = "index",
+	    .arg = "SET",
+	    .help = "have exactly the VMs of these indices, like 3-7,9",
+	    .type = VM_CLI_STRING,
+	    .offset = offsetof(struct opts, indices) },
 	{ .name = "name",
 	    .arg = "PATTERN",
 	    .help = "name the VMs so, like 'web-{{index}}'",
@@ -79,6 +93,11 @@ static const struct vm_cli_option options[] = {
 	    .help = "do not wait until the clones are on the disk",
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, no_sync) },
+	{ .name = "uuid",
+	    .arg = "UUID",
+	    .help = "give the one VM this UUID",
+	    .type = VM_CLI_STRING,
+	    .offset = offsetof(struct opts, uuid) },
 	{ 0 },
 };
 
@@ -117,6 +136,10 @@ run(const struct opts *o, struct vm_error *err)
 		.name_count = o->values.operand_count,
 		.pattern = o->name,
 		.count = o->count,
+		.indices = o->indices,
+		.uuid = o->uuid,
+		.host_keys = o->host_keys.items,
+		.host_key_count = o->host_keys.count,
 		.sets = o->sets.items,
 		.set_count = o->sets.count,
 		.size = o->size,

@@ -41,47 +41,74 @@ test_digests(void **state)
 
 /* OpenSSH itself reads the private half and derives our public half. */
 static void
-test_key_is_openssh(void **state)
+check_openssh(enum vm_key_type type)
 {
-	const char *const argv[] = { "ssh-keygen", "-y", "-f", NULL, NULL };
-	const char *args[5];
-	char public[VM_KEY_PUBLIC_TEXT], private[VM_KEY_PRIVATE_TEXT];
 	char path[] = "/tmp/vmpipe-key-XXXXXX";
+	const char *const argv[] = { "ssh-keygen", "-y", "-f", path, NULL };
+	VM_CLEAN_KEY struct vm_key key = { .public = "" };
 	VM_CLEAN_PROC struct vm_proc_result result = { 0 };
 	struct vm_proc_options options = {
-		.argv = args, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1
+		.argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1
 	};
 	struct vm_error err = { 0 };
 	int fd;
 
-	(void)state;
-	memcpy(args, argv, sizeof(args));
-	args[3] = path;
-	assert_int_equal(0,
-	    vm_key_make_ed25519("root@shop-web-1", public, private, &err));
+	assert_int_equal(0, vm_key_make(type, "root@shop-web-1", &key, &err));
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(0,
-	    vm_fd_write(fd, private, strlen(private), path, &err));
+	    vm_fd_write(fd, key.private, strlen(key.private), path, &err));
 	close(fd);
 	assert_int_equal(0, vm_proc_run_ok(&options, &result, &err));
 	unlink(path);
 	result.out.data[result.out.len - 1] = '\0';
-	assert_string_equal(public, result.out.data);
+	assert_string_equal(key.public, result.out.data);
+}
+
+/* Several of each: numbers whose first bit is set, or first byte is not. */
+static void
+test_key_is_openssh(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < 8; i++) {
+		check_openssh(VM_KEY_ED25519);
+		check_openssh(VM_KEY_ECDSA);
+	}
+	check_openssh(VM_KEY_RSA);
 }
 
 static void
 test_keys_differ(void **state)
 {
-	char a[VM_KEY_PUBLIC_TEXT], b[VM_KEY_PUBLIC_TEXT];
-	char private[VM_KEY_PRIVATE_TEXT];
+	VM_CLEAN_KEY struct vm_key a = { .public = "" }, b = a;
 	struct vm_error err = { 0 };
+	enum vm_key_type type;
 
 	(void)state;
-	assert_int_equal(0, vm_key_make_ed25519("x", a, private, &err));
-	assert_int_equal(0, vm_key_make_ed25519("x", b, private, &err));
-	assert_string_not_equal(a, b);
-	assert_int_equal(-1, vm_key_make_ed25519("a\nb", a, private, &err));
+	for (type = VM_KEY_ED25519; type < VM_KEY_RSA; type++) {
+		assert_int_equal(0, vm_key_make(type, "x", &a, &err));
+		assert_int_equal(0, vm_key_make(type, "x", &b, &err));
+		assert_string_not_equal(a.public, b.public);
+	}
+	assert_int_equal(-1, vm_key_make(VM_KEY_ED25519, "a\nb", &a, &err));
+}
+
+static void
+test_key_types(void **state)
+{
+	struct vm_error err = { 0 };
+	enum vm_key_type type;
+
+	(void)state;
+	assert_int_equal(0, vm_key_parse_type("ecdsa", &type, &err));
+	assert_int_equal(VM_KEY_ECDSA, type);
+	assert_string_equal("rsa", vm_key_name(VM_KEY_RSA));
+	assert_int_equal(-1, vm_key_parse_type("dsa", &type, &err));
+	assert_int_equal(VM_E_USAGE, err.kind);
+	assert_int_equal(-1, vm_key_parse_type("", &type, &err));
+	assert_int_equal(VM_KEY_ECDSA, type);
 }
 
 static void
@@ -162,6 +189,7 @@ main(void)
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_key_is_openssh),
 		cmocka_unit_test(test_keys_differ),
+		cmocka_unit_test(test_key_types),
 		cmocka_unit_test(test_signature),
 		cmocka_unit_test(test_blake2b),
 		cmocka_unit_test(test_base64),

@@ -2,9 +2,6 @@
 
 #include <sys/resource.h>
 
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "lib/base/log.h"
@@ -12,9 +9,10 @@
 #include "lib/base/progress.h"
 #include "lib/clone/build.h"
 #include "lib/clone/existing.h"
-#include "lib/clone/identity.h"
+#include "lib/clone/network.h"
+#include "lib/clone/threads.h"
 
-#define THREADS_MAX 64
+#define BUILDS_EACH 16 /* clones that are worth a thread */
 
 static struct vm_batch_item *
 grow(struct vm_batch *batch, struct vm_error *err)
@@ -75,6 +73,21 @@ make_record(const struct vm_json *image_record, const struct vm_source *source,
 	return VM_TAKE(record);
 }
 
+/* A UUID was given: it must be the one that the VM has. */
+static int
+check_uuid(const struct vm_batch *batch, const struct vm_json *stored,
+    struct vm_error *err)
+{
+	const char *has = vm_json_string(stored, "identity.uuid", "");
+
+	if (*batch->plan.uuid == '\0' || strcmp(batch->plan.uuid, has) == 0)
+		return 0;
+	vm_error_set(err, VM_E_EXISTS, "uuid_differs",
+	    "it is there, with the UUID %s", has);
+	return vm_error_hint(err, "vmrm %s",
+	    vm_json_string(stored, "name", ""));
+}
+
 /* As vm_existing_compare(); volumes that can be grown are, and then compared. */
 static struct vm_json *
 compare_existing(struct vm_batch *batch, struct vm_batch_item *item,
@@ -84,7 +97,9 @@ compare_existing(struct vm_batch *batch, struct vm_batch_item *item,
 	    batch->options, item->record, rebuild, &item->failure);
 	int grown = 0;
 
-	if (stored != NULL && !*rebuild && !batch->options->dry_run)
+	if (stored == NULL || check_uuid(batch, stored, &item->failure) == -1)
+		return NULL;
+	if (!*rebuild && !batch->options->dry_run)
 		grown = vm_existing_grow(batch->store, stored, item->record,
 		    &item->failure);
 	if (grown == 0)
@@ -146,7 +161,6 @@ struct group {
 	struct vm_batch *batch;
 	size_t from, end;
 	bool batched; /* shares one sync */
-	atomic_size_t next;
 };
 
 static void
@@ -183,71 +197,98 @@ is_to_build(const struct vm_batch_item *item)
 	    !vm_error_is_set(&item->failure);
 }
 
-static void *
-run_worker(void *arg)
+static void
+run_build(void *context, size_t i)
 {
-	struct group *group = arg;
-	size_t i;
+	struct group *group = context;
+	struct vm_batch_item *item = &group->batch->items[group->from + i];
 
-	while ((i = atomic_fetch_add(&group->next, 1)) < group->end) {
-		struct vm_batch_item *item = &group->batch->items[i];
-
-		if (!is_to_build(item))
-			continue;
-		if (vm_proc_check_stop(&item->failure) == 0)
-			build_item(group, item);
-		vm_progress_update(i + 1);
-	}
-	return NULL;
-}
-
-static unsigned
-count_threads(const struct group *group)
-{
-	cpu_set_t cpus;
-	unsigned threads = group->batch->options->jobs;
-	unsigned useful = (unsigned)((group->end - group->from) / 16 + 1);
-
-	if (threads == 0)
-		threads = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ?
-		    (unsigned)CPU_COUNT(&cpus) :
-		    1;
-	/* a thread for less than 16 clones costs more than it brings */
-	if (threads > useful)
-		threads = useful;
-	return threads > THREADS_MAX ? THREADS_MAX : threads;
+	if (!is_to_build(item))
+		return;
+	if (vm_proc_check_stop(&item->failure) == 0)
+		build_item(group, item);
+	vm_progress_update(group->from + i + 1);
 }
 
 static void
 build_group(struct group *group)
 {
-	unsigned threads = count_threads(group), started = 0, i;
-	pthread_t ids[THREADS_MAX];
+	const struct vm_threads threads = {
+		.count = group->end - group->from,
+		.jobs = group->batch->options->jobs,
+		.each = BUILDS_EACH,
+		.work = run_build,
+		.context = group,
+	};
 
-	for (i = 1; i < threads; i++) {
-		if (pthread_create(&ids[started], NULL, run_worker, group) == 0)
-			started++;
-	}
-	run_worker(group);
-	for (i = 0; i < started; i++)
-		pthread_join(ids[i], NULL);
+	vm_threads_run(&threads);
 }
 
-/* ---- cards and identity, one after another: they share a ledger ---- */
+/* ---- identity, on several threads: an rsa key takes its time ---- */
 
 static int
-prepare_item(struct vm_network *network, struct vm_batch *batch,
+make_identity(const struct vm_batch *batch, struct vm_batch_item *item)
+{
+	if (vm_proc_check_stop(&item->failure) == -1)
+		return -1;
+	return vm_identity_make(item->record, &batch->plan, &item->failure);
+}
+
+static void
+run_identity(void *context, size_t i)
+{
+	struct vm_batch *batch = context;
+	struct vm_batch_item *item = &batch->items[i];
+
+	if (item->action == VM_BATCH_MAKE && is_to_build(item))
+		(void)make_identity(batch, item);
+}
+
+static void
+make_identities(struct vm_batch *batch)
+{
+	const struct vm_threads threads = {
+		.count = batch->count,
+		.jobs = batch->options->jobs,
+		.each = batch->plan.host_keys[VM_KEY_RSA] ? 1 : BUILDS_EACH,
+		.work = run_identity,
+		.context = batch,
+	};
+
+	vm_threads_run(&threads);
+}
+
+/* ---- what the ledger gives, one after another ---- */
+
+static int
+open_ledger(const struct vm_batch *batch, struct vm_ledger *ledger,
+    struct vm_error *err)
+{
+	size_t i;
+
+	if (*batch->plan.uuid != '\0')
+		vm_ledger_want_claims(ledger);
+	for (i = 0; i < batch->count; i++) {
+		if (is_to_build(&batch->items[i]) &&
+		    vm_network_want(ledger, batch->items[i].record, err) == -1)
+			return -1;
+	}
+	return vm_ledger_open(ledger, err);
+}
+
+static int
+prepare_item(struct vm_ledger *ledger, const struct vm_batch *batch,
     struct vm_batch_item *item)
 {
 	VM_CLEAN_JSON struct vm_json *old =
 	    vm_json_copy(vm_json_get(item->record, "identity.nics"));
 	struct vm_json *nics;
 
-	if (item->action == VM_BATCH_MAKE &&
-	    vm_identity_make(item->record, !batch->options->no_host_keys,
-		&item->failure) == -1)
+	if (item->action == VM_BATCH_MAKE && *batch->plan.uuid != '\0' &&
+	    vm_ledger_claim_uuid(ledger, batch->plan.uuid,
+		vm_json_string(item->record, "name", ""), &item->failure) == -1)
 		return -1;
-	nics = vm_network_assign(network, item->record, old, &item->failure);
+	nics = vm_network_assign(ledger, item->record, old, &item->failure);
 	if (nics == NULL)
 		return -1;
 	return vm_json_set(item->record, "identity.nics", nics, &item->failure);
@@ -356,19 +397,23 @@ group_size(const struct vm_batch *batch)
 int
 vm_batch_make(struct vm_batch *batch, struct vm_error *err)
 {
-	VM_CLEAN_NETWORK struct vm_network *network =
-	    vm_network_new(batch->store, err);
+	VM_CLEAN_LEDGER struct vm_ledger *ledger = vm_ledger_new(batch->store,
+	    err);
 	size_t size = group_size(batch), i;
 
-	if (network == NULL)
+	if (ledger == NULL)
+		return -1;
+	/* before any lock is held: others need not wait for our keys */
+	make_identities(batch);
+	if (open_ledger(batch, ledger, err) == -1)
 		return -1;
 	for (i = 0; i < batch->count; i++) {
 		if (is_to_build(&batch->items[i]))
-			(void)prepare_item(network, batch, &batch->items[i]);
+			(void)prepare_item(ledger, batch, &batch->items[i]);
 	}
 	vm_progress_start("clones", batch->count, VM_PROGRESS_ITEMS);
 	for (i = 0; i < batch->count; i += size) {
-		struct group group = { .batch = batch, .from = i, .next = i };
+		struct group group = { .batch = batch, .from = i };
 
 		group.end = batch->count - i < size ? batch->count : i + size;
 		group.batched = group.end - i > VM_PUBLISH_EACH;

@@ -9,7 +9,7 @@
 
 #include "lib/clone/clone.h"
 #include "lib/clone/disks.h"
-#include "lib/clone/network.h"
+#include "lib/clone/identity.h"
 #include "lib/clone/source.h"
 #include "lib/store/publish.h"
 
@@ -32,6 +32,7 @@ struct vm_batch_item {
 struct vm_batch {
 	struct vm_store *store;
 	const struct vm_clone_options *options;
+	struct vm_identity_plan plan;
 	struct vm_batch_item *items;
 	size_t count;
 };

@@ -9,6 +9,7 @@
 #include "lib/clone/batch.h"
 #include "lib/clone/build.h"
 #include "lib/clone/expand.h"
+#include "lib/clone/indices.h"
 #include "lib/clone/mode.h"
 #include "lib/clone/running.h"
 #include "lib/record/manifest.h"
@@ -63,6 +64,9 @@ add_image(struct run *run, struct vm_json *record, struct vm_source *source,
 	    vm_expand_record(record, run->options, run->existing, &expand,
 		err) == -1)
 		return -1;
+	if (run->options->uuid != NULL && expand.count > 1)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--uuid is for one VM, not for %zu", expand.count);
 	for (i = 0; i < expand.count; i++) {
 		if (vm_batch_add_vm(&run->batch, record, source,
 			expand.vms[i].name, expand.vms[i].index,
@@ -254,11 +258,13 @@ add_all(struct run *run, const struct vm_records *records, struct vm_error *err)
 
 	if (run->options->from != NULL)
 		return add_from(run, err);
-	if ((run->options->name_count > 0 || run->options->pattern != NULL) &&
+	if ((run->options->name_count > 0 || run->options->pattern != NULL ||
+		run->options->uuid != NULL) &&
 	    count_images(records) > 1)
 		return vm_error_set(err, VM_E_USAGE, "usage",
-		    "names for %d image records: give them one by one "
+		    "%s for %d image records: give them one by one "
 		    "(vmfetch --role ROLE)",
+		    run->options->uuid != NULL ? "one UUID" : "names",
 		    count_images(records));
 	for (i = 0; i < records->count; i++) {
 		if (add_record(run, records->items[i], err) == -1)
@@ -270,6 +276,21 @@ add_all(struct run *run, const struct vm_records *records, struct vm_error *err)
 int
 vm_clone_check(const struct vm_clone_options *options, struct vm_error *err)
 {
+	VM_CLEAN_INDICES struct vm_indices indices = { 0 };
+	struct vm_identity_plan plan;
+
+	if (options->indices != NULL &&
+	    (options->count > 0 || options->name_count > 0))
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--index says which VMs there shall be: no -c and no names "
+		    "with it");
+	if (options->no_host_keys && options->host_key_count > 0)
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "--no-host-keys makes none: no --host-key with it");
+	if ((options->indices != NULL &&
+		vm_indices_parse(options->indices, &indices, err) == -1) ||
+	    vm_identity_plan(options, &plan, err) == -1)
+		return -1;
 	return vm_mode_check(options, err);
 }
 
@@ -283,6 +304,8 @@ vm_clone_run(struct vm_store *store, const struct vm_clone_options *options,
 		.batch = { .store = store, .options = options } };
 	uint64_t started_ms = vm_clock_ms();
 
+	if (vm_identity_plan(options, &run.batch.plan, err) == -1)
+		return -1;
 	if (gethostname(run.host, sizeof(run.host) - 1) == -1)
 		snprintf(run.host, sizeof(run.host), "localhost");
 	run.sources = calloc(records->count + 1, sizeof(*run.sources));

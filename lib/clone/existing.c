@@ -5,6 +5,7 @@
 
 #include "lib/clone/mode.h"
 #include "lib/record/drift.h"
+#include "lib/record/uuid.h"
 #include "lib/store/volume.h"
 
 static bool
@@ -175,5 +176,8 @@ vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
 			-1)
 			return -1;
 	}
+	/* another disk under the same identity: to its guest, another past */
+	if (vm_uuid_renew_generation(wanted, err) == -1)
+		return -1;
 	return vm_mode_keep(options, stored, wanted, err);
 }

@@ -27,9 +27,9 @@ int vm_existing_grow(struct vm_store *store, const struct vm_json *stored,
     const struct vm_json *wanted, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * Give `wanted` the identity and private part of the stored VM it replaces, and
- * what its disk was like, where nothing else is asked for; the caller holds its
- * lock.  Started meanwhile: VM_E_TRY_AGAIN "in_use".
+ * Give `wanted` the identity and private part of the stored VM it replaces, a
+ * new generation ID, and what its disk was like, where nothing else is asked
+ * for; the caller holds its lock.  Started meanwhile: VM_E_TRY_AGAIN "in_use".
  */
 int vm_existing_keep(struct vm_store *store,
     const struct vm_clone_options *options, struct vm_json *wanted,

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "lib/base/size.h"
+#include "lib/clone/indices.h"
 #include "lib/record/manifest.h"
 #include "lib/record/vars.h"
 
-#define INDEX_MAX 999999
+#define INDEX_MAX VM_INDICES_MAX
 #define MARK "\001" /* stands for the index while names are made */
 
 /* The store's VMs, sorted. */
@@ -232,27 +233,41 @@ expand_count(const struct pattern *pattern, const struct names *existing,
 	return 0;
 }
 
+/* The VMs of exactly these indices. */
 static int
-expand_indices(const struct pattern *pattern, const struct vm_json *indices,
+expand_indices(const struct pattern *pattern, const struct vm_indices *indices,
     const struct names *existing, struct vm_expand *expand,
     struct vm_error *err)
 {
-	char key[32];
 	size_t i;
 
-	for (i = 0; i < vm_json_count(indices); i++) {
+	if (indices->count > 1 && !pattern->has_index)
+		return refuse_pattern(pattern->prefix,
+		    "needs {{index}} for more than one VM", err);
+	for (i = 0; i < indices->count; i++) {
 		struct vm_expand_vm *vm = &expand->vms[expand->count];
 
-		snprintf(key, sizeof(key), "%zu", i);
-		vm->index = vm_json_int(indices, key, 0);
-		if (vm->index < 1 || vm->index > INDEX_MAX)
-			return vm_error_set(err, VM_E_DATA, "bad_record",
-			    "indices: numbers from 1 to %d", INDEX_MAX);
+		vm->index = indices->items[i];
 		if (format_name(pattern, vm->index, vm->name, err) == -1)
 			return -1;
 		vm->exists = is_there(existing, vm->name);
 		expand->count++;
 	}
+	return 0;
+}
+
+/* --index, else the record's "indices" where no number was given. */
+static int
+find_indices(const struct vm_json *record,
+    const struct vm_clone_options *options, struct vm_indices *indices,
+    struct vm_error *err)
+{
+	const struct vm_json *list = vm_json_get(record, "indices");
+
+	if (options->indices != NULL)
+		return vm_indices_parse(options->indices, indices, err);
+	if (list != NULL && options->count == 0 && options->name_count == 0)
+		return vm_indices_take(list, indices, err);
 	return 0;
 }
 
@@ -289,17 +304,19 @@ vm_expand_record(const struct vm_json *record,
     const struct vm_clone_options *options, char **existing,
     struct vm_expand *expand, struct vm_error *err)
 {
-	const struct vm_json *indices = vm_json_get(record, "indices");
+	VM_CLEAN_INDICES struct vm_indices indices = { 0 };
 	struct pattern pattern = { .offset = 0 };
 	struct names names = { .items = existing };
 	size_t wanted = options->count;
 
+	if (find_indices(record, options, &indices, err) == -1)
+		return -1;
 	if (options->name_count > 0)
 		wanted = options->name_count;
+	else if (indices.items != NULL)
+		wanted = indices.count;
 	else if (wanted == 0)
-		wanted = indices != NULL ?
-		    vm_json_count(indices) :
-		    vm_manifest_initial(vm_json_get(record, "spec"));
+		wanted = vm_manifest_initial(vm_json_get(record, "spec"));
 	if (wanted > INDEX_MAX)
 		return vm_error_set(err, VM_E_USAGE, "usage",
 		    "%zu clones in one call (at most %d)", wanted, INDEX_MAX);
@@ -313,8 +330,8 @@ vm_expand_record(const struct vm_json *record,
 		return vm_error_nomem(err);
 	if (options->name_count > 0)
 		return expand_names(&pattern, options, &names, expand, err);
-	if (indices != NULL && options->count == 0)
-		return expand_indices(&pattern, indices, &names, expand, err);
+	if (indices.items != NULL)
+		return expand_indices(&pattern, &indices, &names, expand, err);
 	return expand_count(&pattern, &names, wanted, expand, err);
 }
 

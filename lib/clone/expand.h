@@ -23,9 +23,9 @@ struct vm_expand {
 
 /*
  * existing: sorted names of the store's VMs, NULL-terminated.  The number is
- * options->name_count, the record's "indices", options->count, or the role's
- * replicas, whichever is given first.  VM_E_USAGE "bad_name" or "bad_pattern",
- * VM_E_DATA "bad_record" (indices).
+ * options->name_count, options->indices, options->count, the record's
+ * "indices", or the role's replicas, whichever is given first.  VM_E_USAGE
+ * "bad_name", "bad_pattern" or "bad_index", VM_E_DATA "bad_record" (indices).
  */
 int vm_expand_record(const struct vm_json *image_record,
     const struct vm_clone_options *options, char **existing,

@@ -199,15 +199,15 @@ set_upgrade(struct vm_renew *renew, bool running, struct vm_error *err)
 }
 
 static int
-set_cards(struct vm_store *store, struct vm_renew *renew, struct vm_error *err)
+set_cards(struct vm_ledger *ledger, struct vm_renew *renew,
+    struct vm_error *err)
 {
-	VM_CLEAN_NETWORK struct vm_network *network = vm_network_new(store,
-	    err);
 	struct vm_json *nics;
 
-	if (network == NULL)
+	if (vm_network_want(ledger, renew->next, err) == -1 ||
+	    vm_ledger_open(ledger, err) == -1)
 		return -1;
-	nics = vm_network_assign(network, renew->next,
+	nics = vm_network_assign(ledger, renew->next,
 	    vm_json_get(renew->stored, "identity.nics"), err);
 	if (nics == NULL)
 		return -1;
@@ -237,10 +237,12 @@ vm_renew_commit(struct vm_store *store, struct vm_renew *renew, bool running,
 	const char *name = vm_json_string(renew->next, "name", "");
 	VM_CLEAN_FD int old = vm_store_open_object(store, VM_STORE_VMS, name,
 	    err);
+	VM_CLEAN_LEDGER struct vm_ledger *ledger = vm_ledger_new(store, err);
 	VM_CLEAN_PUBLISH struct vm_publish publish = { 0 };
 
-	if (old == -1 || set_upgrade(renew, running, err) == -1 ||
-	    set_cards(store, renew, err) == -1 ||
+	if (old == -1 || ledger == NULL ||
+	    set_upgrade(renew, running, err) == -1 ||
+	    set_cards(ledger, renew, err) == -1 ||
 	    vm_publish_begin(store, &publish, err) == -1 ||
 	    link_disks(renew, old, &publish, err) == -1 ||
 	    vm_build_clone(&renew->source, renew->next, true, old, &publish,

@@ -6,8 +6,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
-#include "lib/clone/identity.h"
 #include "lib/clone/renew.h"
+#include "lib/record/uuid.h"
 #include "lib/store/old.h"
 #include "lib/store/tool.h"
 #include "lib/store/vm.h"
@@ -250,7 +250,7 @@ prepare_old(const struct upgrade *u, const char *old, struct vm_error *err)
 	if (vm_json_bool(record, "started", false) &&
 	    vm_json_set_string(record, "state", "stopped", err) == -1)
 		return -1;
-	if (vm_identity_renew(record, err) == -1)
+	if (vm_uuid_renew_generation(record, err) == -1)
 		return -1;
 	return vm_old_save(u->store, old, record, err);
 }

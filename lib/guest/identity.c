@@ -170,10 +170,11 @@ write_release(const struct vm_engine *engine, const struct vm_json *record,
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
 
 	if (vm_buf_format(&text, err,
-		"VMPIPE_VERSION=" VM_VERSION "\nNAME=%s\nUUID=%s\nIMAGE=%s\n"
-		"LAYER=%s\n",
+		"VMPIPE_VERSION=" VM_VERSION "\nNAME=%s\nUUID=%s\n"
+		"INSTANCE=%s\nIMAGE=%s\nLAYER=%s\n",
 		vm_json_string(record, "name", ""),
 		vm_json_string(record, "identity.uuid", ""),
+		vm_json_string(record, "identity.instance_id", ""),
 		vm_json_string(record, "image.id", ""),
 		vm_json_string(record, "layer", "")) == -1)
 		return -1;

@@ -1,7 +1,7 @@
 /*
  * identity.h - what makes a clone itself, written into its guest.
  *
- * Host name (unless an operation sets one), /etc/machine-id, the SSH host key
+ * Host name (unless an operation sets one), /etc/machine-id, the SSH host keys
  * that the record names (others are removed), the random seed of the next
  * boot, the addresses by MAC, and /etc/vmpipe-release, which says what the
  * clone was made of.  What a guest has no place for is left out; a network

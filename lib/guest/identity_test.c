@@ -7,14 +7,16 @@
 
 static const char record_text[] =
     "{\"name\":\"web-1\",\"image\":{\"id\":\"abc\"},"
-    "\"identity\":{\"uuid\":\"u\",\"machine_id\":\"0123\",\"nics\":["
+    "\"identity\":{\"uuid\":\"u\",\"instance_id\":\"i-1\","
+    "\"machine_id\":\"0123\",\"nics\":["
     "{\"mac\":\"52:54:00:00:00:01\",\"network\":\"private:shop\","
     "\"address\":\"10.1.2.11/24\"},"
     "{\"mac\":\"52:54:00:00:00:02\",\"network\":\"user\"}]},"
     "\"spec\":{\"networks\":[{\"private\":\"shop\",\"gateway\":\"10.1.2.1\","
     "\"dns\":[\"10.1.2.2\",\"10.1.2.3\"]}]},"
     "\"private\":{\"random_seed\":\"000aff\",\"ssh_host_keys\":["
-    "{\"type\":\"ed25519\",\"public\":\"PUB\",\"private\":\"PRIV\\n\"}]}}";
+    "{\"type\":\"ed25519\",\"public\":\"PUB\",\"private\":\"PRIV\\n\"},"
+    "{\"type\":\"rsa\",\"public\":\"RSAPUB\",\"private\":\"RSA\\n\"}]}}";
 
 struct result {
 	struct vm_error err;
@@ -53,8 +55,9 @@ test_networkd(void **state)
 	VM_CLEAN_BUF struct vm_buf names = { 0 };
 	VM_CLEAN_BUF struct vm_buf seed = { 0 };
 
+	fake_put(fake, "/etc/ssh/ssh_host_ecdsa_key", "baked");
+	fake_put(fake, "/etc/ssh/ssh_host_ecdsa_key.pub", "baked");
 	fake_put(fake, "/etc/ssh/ssh_host_rsa_key", "baked");
-	fake_put(fake, "/etc/ssh/ssh_host_rsa_key.pub", "baked");
 	fake_put(fake, "/etc/ssh/sshd_config", "");
 	fake_put(fake, "/var/lib/systemd/x", "");
 	VM_CLEAN(release)
@@ -67,12 +70,16 @@ test_networkd(void **state)
 	assert_int_equal(0444, fake_mode(fake, "/etc/machine-id"));
 	assert_int_equal(0, fake_list(fake, "/etc/ssh", &names, NULL));
 	assert_memory_equal("ssh_host_ed25519_key\0ssh_host_ed25519_key.pub\0"
+			    "ssh_host_rsa_key\0ssh_host_rsa_key.pub\0"
 			    "sshd_config",
 	    names.data, names.len);
 	fake_assert(fake, "/etc/ssh/ssh_host_ed25519_key", "PRIV\n");
 	assert_int_equal(0600,
 	    fake_mode(fake, "/etc/ssh/ssh_host_ed25519_key"));
 	fake_assert(fake, "/etc/ssh/ssh_host_ed25519_key.pub", "PUB\n");
+	fake_assert(fake, "/etc/ssh/ssh_host_rsa_key", "RSA\n");
+	assert_int_equal(0600, fake_mode(fake, "/etc/ssh/ssh_host_rsa_key"));
+	fake_assert(fake, "/etc/ssh/ssh_host_rsa_key.pub", "RSAPUB\n");
 	assert_int_equal(0,
 	    fake_read(fake, "/var/lib/systemd/random-seed", &seed, NULL));
 	assert_int_equal(3, seed.len);
@@ -120,7 +127,8 @@ test_small_guest(void **state)
 	assert_int_equal(UINT_MAX, fake_mode(fake, "/etc/machine-id"));
 	assert_int_equal(UINT_MAX, fake_mode(fake, "/etc/ssh"));
 	fake_assert(fake, "/etc/vmpipe-release",
-	    "VMPIPE_VERSION=" VM_VERSION "\nNAME=web-1\nUUID=u\nIMAGE=abc\n"
+	    "VMPIPE_VERSION=" VM_VERSION "\nNAME=web-1\nUUID=u\n"
+	    "INSTANCE=i-1\nIMAGE=abc\n"
 	    "LAYER=\n");
 }
 

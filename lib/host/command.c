@@ -6,6 +6,7 @@
 
 #include "lib/base/size.h"
 #include "lib/host/drive.h"
+#include "lib/record/uuid.h"
 
 #define DEFAULT_MEMORY "512M"
 #define SANDBOX                                                                \
@@ -38,6 +39,27 @@ add_machine(struct vm_argv *argv, const struct vm_command *command,
 		return -1;
 	return vm_argv_option(argv, err, "-m", "%" PRIu64 "M",
 	    (memory + (1 << 20) - 1) >> 20);
+}
+
+/*
+ * The generation ID, which tells a guest that it goes on from another point
+ * than where it stopped: QEMU has it in the ACPI tables of PC machines.
+ */
+static int
+add_generation(struct vm_argv *argv, const struct vm_json *record,
+    struct vm_error *err)
+{
+	const char *id = vm_json_string(record, "identity.generation_id", NULL);
+	char uuid[VM_UUID_TEXT];
+
+	if (id == NULL)
+		return 0;
+	if (vm_uuid_parse(id, uuid, err) == -1) {
+		if (err != NULL)
+			err->kind = VM_E_DATA;
+		return vm_error_wrap(err, "identity.generation_id");
+	}
+	return vm_argv_option(argv, err, "-device", "vmgenid,guid=%s", uuid);
 }
 
 /* A socket that QEMU serves: handed over, or (by hand) made by name. */
@@ -86,6 +108,7 @@ vm_command_build(const struct vm_command *command, struct vm_argv *argv,
 		"-no-user-config", "-display", "none", "-sandbox", SANDBOX,
 		(char *)NULL) == -1 ||
 	    add_machine(argv, command, err) == -1 ||
+	    add_generation(argv, record, err) == -1 ||
 	    vm_drive_add(argv, record, command->dir_fd, err) == -1 ||
 	    add_channels(argv, command, err) == -1)
 		return -1;

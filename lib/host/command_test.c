@@ -20,12 +20,14 @@
 #include "lib/host/words.h"
 
 #define ID "aa11"
+#define GENERATION "0b9dd8a1-1f2e-4c3d-8a4b-5c6d7e8f9a0b"
 
 static const char text[] =
     "{\"vmpipe\":1,\"kind\":\"vm\",\"name\":\"box\",\"service\":\"shop\","
     "\"image\":{\"id\":\"" ID "\"},"
     "\"disks\":[{\"path\":\"/s/vms/box/disk.qcow2\",\"format\":\"qcow2\"}],"
-    "\"identity\":{\"uuid\":\"U\",\"nics\":["
+    "\"identity\":{\"uuid\":\"U\",\"generation_id\":\"" GENERATION "\","
+    "\"nics\":["
     "{\"mac\":\"52:54:00:00:00:01\",\"network\":\"private:lan\"},"
     "{\"mac\":\"52:54:00:00:00:02\",\"network\":\"bridge:br0\"},"
     "{\"mac\":\"52:54:00:00:00:03\",\"network\":\"user\"}]},"
@@ -40,7 +42,7 @@ static const char *const expected[] = { "qemu", "-name", "box", "-uuid", "U",
 	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
 	"resourcecontrol=deny",
 	"-machine", "pc-q35-7.2,accel=kvm", "-cpu", "host", "-smp", "2", "-m",
-	"1024M",
+	"1024M", "-device", "vmgenid,guid=" GENERATION,
 	/* the chain, lowest first */
 	"-blockdev",
 	"{\"driver\":\"file\",\"node-name\":\"disk0-2-file\","
@@ -218,6 +220,26 @@ test_chain_refused(void **state)
 	is_refused(record, "bad_record", "the record has no disks");
 }
 
+/* A VM of before has none and gets no device; no other words get in. */
+static void
+test_generation(void **state)
+{
+	VM_CLEAN_JSON struct vm_json *record = make_record();
+	VM_CLEAN_ARGV struct vm_argv argv = { 0 };
+	struct vm_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(vm_json_set_string(record, "identity.generation_id",
+			     GENERATION ",x=y", NULL),
+	    0);
+	is_refused(record, "bad_uuid",
+	    "identity.generation_id: \"" GENERATION ",x=y\" is no UUID, like "
+	    "5d0c9c1e-6c0f-4a5e-9b1c-2f6a0f0c7d11");
+	vm_json_delete(record, "identity.generation_id");
+	assert_int_equal(build(record, &argv, &err), 0);
+	assert_int_equal(argv.count, sizeof(expected) / sizeof(*expected) - 2);
+}
+
 static void
 test_networks_refused(void **state)
 {
@@ -335,6 +357,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_chain_refused),
+		cmocka_unit_test(test_generation),
 		cmocka_unit_test(test_networks_refused),
 		cmocka_unit_test(test_private_groups_differ),
 		cmocka_unit_test(test_ports),

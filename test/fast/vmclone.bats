@@ -78,7 +78,11 @@ names() { jq -r .name <<<"$output" | paste -sd ' '; }
 	role '{}' | vmclone >first
 	role '{"disk": "1G", "memory": "1G"}' >in
 	status_is 0 vmclone <in
-	[ "$(jq -c .identity first)" = "$(jq -c .identity <<<"$output")" ]
+	without='.identity | del(.generation_id)'
+	[ "$(jq -c "$without" first)" = "$(jq -c "$without" <<<"$output")" ]
+	# its guest is told that its disk is not what it was
+	[ "$(jq .identity.generation_id first)" != \
+	    "$(jq .identity.generation_id <<<"$output")" ]
 	[ "$(qemu-img info --output=json "$VMPIPE_ROOT/vms/shop-web-1/disk.qcow2" |
 	    jq '."virtual-size"')" = 1073741824 ]
 	no_litter
@@ -228,6 +232,109 @@ names() { jq -r .name <<<"$output" | paste -sd ' '; }
 	status_is 73 vmclone b <in
 	err_has 'a has it'
 	[ ! -e "$VMPIPE_ROOT/vms/b" ]
+}
+
+@test "a MAC or UUID given to many at once: one gets it (C17)" {
+	role '{"networks": [{"user": true, "mac": "52:54:00:AB:CD:EF"}]}' >in
+	for i in {1..12}; do
+		vmclone "m-$i" <in >"mac-$i" 2>/dev/null &
+		vmclone --from base --uuid "$uuid" "u-$i" >"uuid-$i" 2>/dev/null &
+	done
+	wait
+	for what in mac uuid; do
+		[ "$(cat "$what"-* | jq -r '.error.code // .state' | sort |
+		    uniq -c | tr -s ' ' | paste -sd ,)" = \
+		    " 1 cloned, 11 ${what}_taken" ]
+	done
+	[ "$(vmls -H -o name | wc -l)" = 2 ]
+	[ "$(cat mac-* | jq -r 'select(.error | not).identity.nics[0].mac')" = \
+	    52:54:00:ab:cd:ef ]
+}
+
+uuid=5d0c9c1e-6c0f-4a5e-9b1c-2f6a0f0c7d11
+
+@test "--uuid: checked, in lower case, once in a store, of one VM (C17)" {
+	status_is 0 vmclone --from base --uuid "${uuid^^}" a
+	[ "$(jq -r .identity.uuid <<<"$output")" = "$uuid" ]
+	status_is 0 vmclone --from base --uuid "$uuid" a
+	before=$(snapshot vms)
+	status_is 73 vmclone --from base --uuid "$uuid" b
+	err_is "vmclone: b: UUID $uuid: a has it"
+	status_is 73 vmclone --from base --uuid "${uuid/5d/6d}" a
+	err_has "a: it is there, with the UUID $uuid; run: vmrm a"
+	for bad in x "$uuid-" '' 00000000-0000-0000-0000-000000000000; do
+		status_is 64 vmclone --from base --uuid "$bad" c
+		err_has '--uuid: "'
+	done
+	status_is 64 vmclone --from base --uuid "${uuid/5d/6d}" -c 2
+	err_has '--uuid is for one VM, not for 2'
+	status_is 64 vmclone --uuid "${uuid/5d/6d}" < <(cat base.json base.json)
+	[ "$before" = "$(snapshot vms)" ]
+	no_litter
+}
+
+@test "--index: exactly these, found again, names by pattern" {
+	role '{"replicas": 2}' >in
+	status_is 0 vmclone --index 9,3-5 <in
+	[ "$(names)" = 'shop-web-3 shop-web-4 shop-web-5 shop-web-9' ]
+	[ "$(jq -r .index <<<"$output" | paste -sd ' ')" = '3 4 5 9' ]
+	before=$(snapshot)
+	status_is 0 vmclone --index 4 <in
+	[ "$(names)" = shop-web-4 ]
+	[ "$before" = "$(snapshot)" ]
+	# it wins over the record's own; -c does not make these again
+	status_is 0 vmclone --index 7 < <(jq -c '.indices = [1, 2]' in)
+	[ "$(names)" = shop-web-7 ]
+	status_is 0 vmclone --from base --index 2-3 --name 'n{{index+10}}'
+	[ "$(names)" = 'n12 n13' ]
+	status_is 64 vmclone --from base --index 2-3 --name n
+	err_has 'needs {{index}} for more than one VM'
+}
+
+@test "--index: what is no set is refused, and so are other ways to count" {
+	for set in '' 0 3- 7-3 1,1 x 1-999999 '1, 2'; do
+		status_is 64 vmclone --from base --index "$set"
+		err_has "--index \"$set\": "
+	done
+	status_is 64 vmclone --from base --index 1 -c 2
+	err_has 'no -c and no names with it'
+	status_is 64 vmclone --from base --index 1 a
+	[ ! -d "$VMPIPE_ROOT/vms" ] || [ -z "$(ls "$VMPIPE_ROOT/vms")" ]
+}
+
+@test "--host-key: those types, which OpenSSH reads; all are known hosts" {
+	status_is 0 vmclone --from base --host-key rsa --host-key ecdsa \
+	    --host-key ed25519 --host-key rsa box
+	[ "$(jq -r '.identity.ssh_host_keys[] | split(" ")[0]' <<<"$output" |
+	    paste -sd ' ')" = 'ssh-ed25519 ecdsa-sha2-nistp256 ssh-rsa' ]
+	for i in 0 1 2; do
+		jq -r ".private.ssh_host_keys[$i].private" \
+		    "$VMPIPE_ROOT/vms/box/vm.json" >key
+		chmod 600 key
+		[ "$(ssh-keygen -y -f key)" = \
+		    "$(jq -r ".identity.ssh_host_keys[$i]" <<<"$output")" ]
+	done
+	[ "$(ssh-keygen -l -f key | cut -d' ' -f1)" = 3072 ]
+	[ "$(vmls --format known-hosts | cut -d' ' -f2 | sort | paste -sd ' ')" = \
+	    'ecdsa-sha2-nistp256 ssh-ed25519 ssh-rsa' ]
+	status_is 64 vmclone --from base --host-key dsa other
+	err_has '--host-key: no type of host key: "dsa"; ed25519, ecdsa or rsa'
+	status_is 64 vmclone --from base --host-key rsa --no-host-keys other
+	[ ! -e "$VMPIPE_ROOT/vms/other" ]
+}
+
+@test "two batches on the same networks, named in another order, do not block" {
+	role '{"networks": [{"private": "a"}, {"private": "b"}]}' >ab
+	role '{"networks": [{"private": "b"}, {"private": "a"}]}' >ba
+	for i in {1..10}; do
+		vmclone "ab-$i" <ab >"out-ab-$i" &
+		vmclone "ba-$i" <ba >"out-ba-$i" &
+	done
+	wait
+	[ "$(cat out-* | jq -r .state | sort | uniq -c | tr -s ' ')" = ' 20 cloned' ]
+	[ "$(cat out-* | jq -r '.identity.nics[] | select(.address) |
+	    .network + .address' | sort |
+	    uniq -d)" = '' ]
 }
 
 @test "-n says what would be done and touches nothing" {

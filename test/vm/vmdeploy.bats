@@ -18,6 +18,17 @@ state_of() { jq -r .state "$VMPIPE_ROOT/vms/$1/vm.json"; }
 is_busy() { ! flock -n "$VMPIPE_ROOT/vms/$1/lock" true; }
 has_vms() { [[ $(vm_pids | wc -l) == "$1" ]]; }
 
+# What a VM's QEMU says its generation ID is.
+generation_of()
+{
+	perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new($ARGV[0])
+	    or die "$ARGV[0]: $!";
+	    <$s>; print $s qq({"execute":"qmp_capabilities"}\n); <$s>;
+	    print $s qq({"execute":"query-vm-generation-id"}\n);
+	    while (<$s>) { print, last if /"return"/ }' \
+	    "$VMPIPE_ROOT/vms/$1/qmp.sock" | jq -r .return.guid
+}
+
 @test "ready by bytes from a port; again: nothing; stop; start: the same ports" {
 	clones --set 'ready={tcp: {port: 7777, expect: tiny}}' a
 	status_is 0 vmdeploy a
@@ -27,6 +38,7 @@ has_vms() { [[ $(vm_pids | wc -l) == "$1" ]]; }
 	pid=$(pid_of a)
 	ports=$(field .run.forwards)
 	runs a
+	[[ $(generation_of a) == "$(field .identity.generation_id)" ]]
 
 	status_is 0 vmdeploy a
 	err_is ''
