@@ -56,4 +56,4 @@ fuzz-run: $(fuzzers)
 	    echo "  FUZZ $$f"; test/fuzz/seeds "$${f##*/}" "$$corpus"; \
 	    "$$f" -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=512 \
 	        -print_final_stats=0 -verbosity=0 -artifact_prefix=$B/ \
-	        -max_len=65536 "$$corpus"; done
+	        -max_len=131072 "$$corpus"; done

@@ -16,7 +16,7 @@
 	    VM_QCOW2_ALLOW_SNAPSHOTS | VM_QCOW2_ALLOW_DIRTY)
 #define ALLOW_WRITE (VM_QCOW2_ALLOW_BACKING | VM_QCOW2_ALLOW_EXTENDED_L2)
 
-/* --- one file -------------------------------------------------------------- */
+/* --- one file ------------------------------------------------------------- */
 
 static int
 load_l1(struct vm_overlay_layer *layer, struct vm_error *err)
@@ -92,7 +92,7 @@ release_layer(struct vm_overlay_layer *layer)
 	free(layer->plain);
 }
 
-/* --- the chain ------------------------------------------------------------- */
+/* --- the chain ------------------------------------------------------------ */
 
 /* Add a file below those that are there; fd is taken. */
 static int

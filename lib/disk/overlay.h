@@ -1,11 +1,11 @@
 /*
  * overlay.h - a disk that stands on others: read, written, mapped and checked.
  *
- * Source: QEMU docs/interop/qcow2.rst, version 3 (version 2 is read).  A disk is
- * a chain of files in one directory.  The top one is named and its format given
- * by the caller; each qcow2 file names the next one and its format, which is
- * never guessed from bytes that a guest can write.  What a file does not hold is
- * in the one below it; what none of them holds is zero.
+ * Source: QEMU docs/interop/qcow2.rst, version 3; version 2 is read.  A disk
+ * is a chain of files in one directory.  The top one is named, and its format
+ * given, by the caller; each qcow2 file names the next one and its format,
+ * which is never guessed from bytes that a guest can write.  What a file does
+ * not hold is in the one below it; what none of them holds is zero.
  *
  * Theory of operation.  A file's clusters are found through two levels of
  * tables, L1 and L2; a second pair, refcount table and refcount blocks, says
@@ -25,9 +25,9 @@
  *	3. (sync) L1 table: so are the L2 tables
  *	4. (sync) refcount blocks, which lower the counts of what was replaced
  *
- * so that a process killed, or the power lost, between any two of these leaves a
- * disk that holds all that was flushed before, and at worst clusters that are
- * counted and not used.  vm_overlay_check() counts these, `qemu-img check -r
+ * so that a process killed, or the power lost, between any two of these leaves
+ * a disk that holds all that was flushed before, and at worst clusters that are
+ * counted and not used.  vm_overlay_check() tells how many, `qemu-img check -r
  * leaks` gives them back.
  *
  * Nothing in the files is trusted with more than what the disk contains: a
@@ -53,7 +53,7 @@ enum vm_overlay_access {
 /*
  * Open dir_fd/file, of format "qcow2" or "raw", and all that it stands on in
  * the same directory, following no symbolic links.  Nobody else may write the
- * top file meanwhile (of a VM: its lock is held), nobody ever writes the others.
+ * top file meanwhile (a VM's: its lock is held), nobody ever writes the others.
  *
  * VM_E_NO_INPUT "not_found" (also a file below), VM_E_DENIED "not_regular";
  * VM_E_DATA "bad_overlay" (backing.h), "chain_too_long", and for what no file
@@ -88,7 +88,7 @@ int vm_overlay_read(struct vm_overlay *overlay, void *data, size_t len,
     uint64_t offset, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * Write, as a guest would; the same range, any alignment.  Lasting after the
+ * Write, as a guest would; range and alignment as for read.  Lasting after the
  * next flush.  On failure some of the bytes may have been written, as with any
  * disk, and all others are what they were.  Compressed clusters and clusters
  * that are used elsewhere too are replaced, not changed.

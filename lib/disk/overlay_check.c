@@ -37,7 +37,7 @@ struct checker {
 	struct vm_overlay_check found;
 };
 
-/* --- claims ----------------------------------------------------------------- */
+/* --- claims --------------------------------------------------------------- */
 
 static int
 bad(struct vm_error *err, const char *code, const char *what, uint64_t offset)
@@ -97,9 +97,9 @@ check_copied(const struct checker *c, uint64_t entry, struct vm_error *err)
 	    offset);
 }
 
-/* --- refcounts --------------------------------------------------------------- */
+/* --- refcounts ------------------------------------------------------------ */
 
-/* The i-th number of so many bits; those of less than a byte from the low end. */
+/* The i-th number of so many bits; in a byte the first one is the lowest. */
 static uint64_t
 get_bits(const unsigned char *block, uint64_t i, unsigned bits)
 {
@@ -150,7 +150,7 @@ check_refblock(struct checker *c, uint64_t index, uint64_t entry,
 	return 0;
 }
 
-/* --- L2 and L1 tables --------------------------------------------------------- */
+/* --- L2 and L1 tables ----------------------------------------------------- */
 
 /* Each subcluster is in the file, or zero, or neither. */
 static bool
@@ -254,7 +254,7 @@ check_table(struct checker *c, uint64_t offset, uint64_t len, const char *what,
 	return 0;
 }
 
-/* --- snapshots ----------------------------------------------------------------- */
+/* --- snapshots ------------------------------------------------------------ */
 
 static int
 check_snapshots(struct checker *c, struct vm_error *err)
@@ -285,7 +285,7 @@ check_snapshots(struct checker *c, struct vm_error *err)
 	    USE_TABLE, "snapshot table", err);
 }
 
-/* --- all of it ----------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------ */
 
 static int
 compare(struct checker *c, struct vm_error *err)

@@ -68,7 +68,7 @@ write_range(struct vm_overlay *overlay, uint64_t offset, const uint64_t *table,
 	return 0;
 }
 
-/* --- refcounts ------------------------------------------------------------- */
+/* --- refcounts ------------------------------------------------------------ */
 
 /* Did it grow out of its place in the file? */
 static bool
@@ -160,7 +160,7 @@ write_refcounts(struct vm_overlay *overlay, struct vm_error *err)
 	    writer->reftable, &writer->reftable_dirty, err);
 }
 
-/* --- all of it ------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------ */
 
 static int
 flush(struct vm_overlay *overlay, struct vm_error *err)
@@ -189,16 +189,25 @@ flush(struct vm_overlay *overlay, struct vm_error *err)
 }
 
 int
-vm_overlay_flush(struct vm_overlay *overlay, struct vm_error *err)
+vm_overlay_can_write(const struct vm_overlay *overlay, struct vm_error *err)
 {
-	struct vm_overlay_writer *writer = overlay->writer;
-
-	if (writer->is_broken)
+	if (overlay->writer == NULL)
+		return vm_error_set(err, VM_E_BUG, "read_only",
+		    "the disk was opened for reading");
+	if (overlay->writer->is_broken)
 		return vm_error_set(err, VM_E_IO, "flush_failed",
 		    "what was written before could not be made to last");
-	writer->is_broken = true;
+	return 0;
+}
+
+int
+vm_overlay_flush(struct vm_overlay *overlay, struct vm_error *err)
+{
+	if (vm_overlay_can_write(overlay, err) == -1)
+		return -1;
+	overlay->writer->is_broken = true;
 	if (flush(overlay, err) == -1)
 		return -1;
-	writer->is_broken = false;
+	overlay->writer->is_broken = false;
 	return 0;
 }

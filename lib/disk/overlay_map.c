@@ -12,7 +12,7 @@ min(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* --- entries --------------------------------------------------------------- */
+/* --- entries -------------------------------------------------------------- */
 
 uint64_t
 vm_overlay_per_table(const struct vm_overlay_layer *layer)
@@ -66,7 +66,7 @@ vm_overlay_entry_state(const struct vm_overlay_layer *layer,
 						     VM_OVERLAY_UNALLOCATED;
 }
 
-/* --- one file -------------------------------------------------------------- */
+/* --- one file ------------------------------------------------------------- */
 
 /* What it has at offset, of len bytes that are all on its disk. */
 static int
@@ -157,7 +157,7 @@ find_qcow2(struct vm_overlay *overlay, struct vm_overlay_layer *layer,
 	return 0;
 }
 
-/* --- the chain ------------------------------------------------------------- */
+/* --- the chain ------------------------------------------------------------ */
 
 int
 vm_overlay_in_range(const struct vm_overlay *overlay, uint64_t offset,

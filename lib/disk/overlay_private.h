@@ -38,7 +38,7 @@ struct vm_overlay_cache {
 	uint64_t now; /* counts the times something is asked for */
 };
 
-/* --- a file of the chain --------------------------------------------------- */
+/* --- a file of the chain -------------------------------------------------- */
 
 struct vm_overlay_layer {
 	int fd;
@@ -55,10 +55,9 @@ struct vm_overlay_layer {
 	uint64_t unpacked;     /* the L2 entry that `plain` holds; 0: none */
 };
 
-/* Entries first to before `end` of a table in memory are not in the file yet.
- */
+/* Entries of a table in memory that are not in the file yet. */
 struct vm_overlay_range {
-	uint64_t first, end;
+	uint64_t first, end; /* the one behind the last; the same: none */
 };
 
 /* Clusters whose counts are to be lowered. */
@@ -86,7 +85,7 @@ struct vm_overlay {
 	struct vm_overlay_writer *writer; /* NULL: only read */
 };
 
-/* --- overlay_table.c ------------------------------------------------------- */
+/* --- overlay_table.c ------------------------------------------------------ */
 
 /* So many slots that they take a few MiB; the memory comes when it is used. */
 int vm_overlay_cache_init(struct vm_overlay_cache *cache, uint64_t cluster,
@@ -105,8 +104,8 @@ struct vm_overlay_table *vm_overlay_cache_oldest(struct vm_overlay_cache *cache,
     uint64_t cluster, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * Fill a clean slot from the file.  A table that is unaligned or not in the file
- * as a whole: VM_E_DATA "bad_table", "truncated".
+ * Fill a clean slot from the file.  A table that is unaligned or not in the
+ * file as a whole: VM_E_DATA "bad_table", "truncated".
  */
 int vm_overlay_table_load(const struct vm_overlay_layer *layer,
     struct vm_overlay_cache *cache, struct vm_overlay_table *slot,
@@ -121,8 +120,8 @@ int vm_overlay_table_write(const struct vm_overlay_layer *layer,
     struct vm_overlay_table *table, struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * An L2 table of a layer.  In a top file that is written this may flush, to make
- * room.  Valid until the next call for the same layer.
+ * An L2 table of a layer.  In a top file that is written this may flush, to
+ * make room.  Valid until the next call for the same layer.
  */
 struct vm_overlay_table *vm_overlay_l2(struct vm_overlay *overlay,
     struct vm_overlay_layer *layer, uint64_t offset, struct vm_error *err)
@@ -132,7 +131,7 @@ struct vm_overlay_table *vm_overlay_l2(struct vm_overlay *overlay,
 struct vm_overlay_table *vm_overlay_l2_new(struct vm_overlay *overlay,
     uint64_t offset, struct vm_error *err) VM_MUST_CHECK;
 
-/* --- overlay_map.c --------------------------------------------------------- */
+/* --- overlay_map.c -------------------------------------------------------- */
 
 /* An L2 entry; bitmap is 0 when it is not an extended one. */
 struct vm_overlay_entry {
@@ -179,7 +178,7 @@ int vm_overlay_find(struct vm_overlay *overlay, uint64_t offset, uint64_t len,
 int vm_overlay_in_range(const struct vm_overlay *overlay, uint64_t offset,
     uint64_t len, struct vm_error *err) VM_MUST_CHECK;
 
-/* --- overlay_refcount.c ---------------------------------------------------- */
+/* --- overlay_refcount.c --------------------------------------------------- */
 
 /* Ready a top file for writing: its refcount table. */
 int vm_overlay_writer_open(struct vm_overlay *overlay, struct vm_error *err)
@@ -196,6 +195,12 @@ int vm_overlay_free(struct vm_overlay *overlay, uint64_t offset, uint64_t count,
 
 /* Lower the counts of what was freed. */
 int vm_overlay_lower(struct vm_overlay *overlay, struct vm_error *err)
+    VM_MUST_CHECK;
+
+/* --- overlay_flush.c ------------------------------------------------------ */
+
+/* Opened for writing, and all that was flushed has been. */
+int vm_overlay_can_write(const struct vm_overlay *overlay, struct vm_error *err)
     VM_MUST_CHECK;
 
 static inline void

@@ -4,8 +4,8 @@
  * New clusters come from the end of the file, so that nothing that a crash
  * left behind, counted or not, is ever mistaken for free.  A cluster whose
  * count has no refcount block yet becomes that block itself, and so counts
- * itself.  When the refcount table is full, a larger one is made in memory and
- * gets clusters like anything else; overlay_flush.c moves the header over to it.
+ * itself.  When the refcount table is full, a larger one is made in memory;
+ * overlay_flush.c gives it clusters, like anything else, and moves over to it.
  */
 #include "lib/disk/overlay_private.h"
 
@@ -21,7 +21,7 @@
 #define CLUSTERS_MAX(overlay)                                                  \
 	((VM_QCOW2_OFFSET + 1) >> (overlay)->layers[0].header.cluster_bits)
 
-/* --- the writer ------------------------------------------------------------ */
+/* --- the writer ----------------------------------------------------------- */
 
 static int
 load_reftable(const struct vm_overlay_layer *layer,
@@ -87,7 +87,7 @@ vm_overlay_writer_close(struct vm_overlay *overlay)
 	free(writer);
 }
 
-/* --- refcount blocks ------------------------------------------------------- */
+/* --- refcount blocks ------------------------------------------------------ */
 
 static uint64_t
 per_block(const struct vm_overlay *overlay)
@@ -147,7 +147,7 @@ set_count(struct vm_overlay_table *block, uint64_t i, unsigned count)
 	block->is_dirty = true;
 }
 
-/* --- allocation ------------------------------------------------------------ */
+/* --- allocation ----------------------------------------------------------- */
 
 /* Make the refcount table large enough for this entry, in memory. */
 static int
@@ -258,7 +258,7 @@ vm_overlay_allocate(struct vm_overlay *overlay, uint64_t count,
 	return 0;
 }
 
-/* --- what is not needed any more ------------------------------------------- */
+/* --- what is not needed any more ------------------------------------------ */
 
 int
 vm_overlay_free(struct vm_overlay *overlay, uint64_t offset, uint64_t count,

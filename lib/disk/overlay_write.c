@@ -28,7 +28,7 @@ top(struct vm_overlay *overlay)
 	return &overlay->layers[0];
 }
 
-/* --- L2 tables -------------------------------------------------------------- */
+/* --- L2 tables ------------------------------------------------------------ */
 
 static uint64_t
 index_l1(struct vm_overlay *overlay, uint64_t offset)
@@ -121,7 +121,7 @@ set_entry(struct vm_overlay *overlay, uint64_t cluster,
 	return 0;
 }
 
-/* --- clusters --------------------------------------------------------------- */
+/* --- clusters ------------------------------------------------------------- */
 
 /* May the host cluster of this entry be written? */
 static bool
@@ -268,7 +268,8 @@ vm_overlay_write(struct vm_overlay *overlay, const void *data, size_t len,
 	uint64_t cluster = top(overlay)->header.cluster;
 	uint64_t end = offset + len, at = offset;
 
-	if (vm_overlay_in_range(overlay, offset, len, err) == -1)
+	if (vm_overlay_can_write(overlay, err) == -1 ||
+	    vm_overlay_in_range(overlay, offset, len, err) == -1)
 		return -1;
 	while (at < end) {
 		struct piece piece = { .cluster = at & ~(cluster - 1),

@@ -60,7 +60,7 @@ struct trial {
 	char what[512]; /* for messages */
 };
 
-/* --- what goes wrong -------------------------------------------------------- */
+/* --- what goes wrong ------------------------------------------------------ */
 
 static void differ(const struct trial *t, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
@@ -85,7 +85,7 @@ must(const struct trial *t, int result, const struct vm_error *err)
 		differ(t, "%s: %s", err->code, err->message);
 }
 
-/* --- choices ----------------------------------------------------------------- */
+/* --- choices -------------------------------------------------------------- */
 
 static uint64_t
 choose(struct trial *t, uint64_t limit)
@@ -130,7 +130,7 @@ choose_op(struct trial *t, uint64_t size, uint64_t cluster)
 	return op;
 }
 
-/* --- the copy in memory -------------------------------------------------------- */
+/* --- the copy in memory --------------------------------------------------- */
 
 static void
 new_model(struct trial *t, struct model *model, uint64_t size)
@@ -167,7 +167,7 @@ save(const struct trial *t, const char *file, const void *data, size_t len)
 	must(t, vm_fd_pwrite(fd, data, len, 0, file, &err), &err);
 }
 
-/* --- QEMU's programs -------------------------------------------------------------- */
+/* --- QEMU's programs ------------------------------------------------------ */
 
 static void
 run(const struct trial *t, const char *const *argv, struct vm_buf *out)
@@ -217,7 +217,7 @@ apply_qemu(const struct trial *t, const char *file, const struct op *ops,
 	run(t, argv, NULL);
 }
 
-/* --- ours -------------------------------------------------------------------------- */
+/* --- ours ----------------------------------------------------------------- */
 
 static struct vm_overlay *
 open_ours(const struct trial *t, const char *file,
@@ -277,7 +277,7 @@ apply_ours(struct trial *t, const char *file, const struct op *ops,
 	must(t, vm_overlay_flush(overlay, &err), &err);
 }
 
-/* --- the comparison ------------------------------------------------------------------ */
+/* --- the comparison ------------------------------------------------------- */
 
 /* For each sector of the disk: whose, and what. */
 static void
@@ -377,7 +377,7 @@ expect_same(struct trial *t, const char *file)
 	expect_read(t, overlay, 0, t->model.size);
 }
 
-/* --- a trial --------------------------------------------------------------------------- */
+/* --- a trial -------------------------------------------------------------- */
 
 static void
 make(struct trial *t, const char *file, const struct vm_qcow2_options *options)

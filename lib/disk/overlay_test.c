@@ -1,0 +1,539 @@
+#include "lib/disk/overlay.h"
+
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/fd.h"
+#include "lib/base/proc.h"
+#include "lib/disk/layout.h"
+#include "lib/disk/qcow2.h"
+#include "test/unit.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define TIB ((uint64_t)1 << 40)
+#define CLUSTER ((uint64_t)65536)
+
+/* Where things are in a file of vm_qcow2_create(): one cluster each. */
+#define AT_REFCOUNTS (2 * CLUSTER)
+#define AT_L1 (3 * CLUSTER)
+
+static char dir[64];
+static int dir_fd;
+
+static int
+enter(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/vmpipe-overlay-XXXXXX");
+	if (mkdtemp(dir) == NULL || chdir(dir) == -1)
+		return -1;
+	dir_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir_fd == -1 ? -1 : 0;
+}
+
+static void
+run(const char *script)
+{
+	const char *const argv[] = { "sh", "-ec", script, NULL };
+	struct vm_proc_options options = {
+		.argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1
+	};
+	VM_CLEAN_PROC struct vm_proc_result result = { 0 };
+	struct vm_error err = { 0 };
+
+	if (vm_proc_run_ok(&options, &result, &err) == -1)
+		fail_msg("%s: %s", script, err.message);
+}
+
+static int
+leave(void **state)
+{
+	(void)state;
+	close(dir_fd);
+	run("rm -rf \"$PWD\"");
+	return chdir("/");
+}
+
+static void
+make(const char *file, const struct vm_qcow2_options *options)
+{
+	VM_CLEAN_FD int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0600);
+	struct vm_error err = { 0 };
+
+	assert_int_equal(0, vm_qcow2_create(fd, options, &err));
+}
+
+/* disk.qcow2 of 1 MiB, on base.raw of text, cluster 1 of it written. */
+static void
+make_disk(void)
+{
+	const struct vm_qcow2_options options = { .virtual_size = MIB,
+		.backing_file = "base.raw",
+		.backing_format = "raw" };
+
+	run("yes 0123456789abcde | head -c 300000 >base.raw");
+	make("disk.qcow2", &options);
+	run("qemu-io -f qcow2 -c 'write -P 7 64k 64k' disk.qcow2 >out");
+}
+
+static struct vm_overlay *
+open_disk(enum vm_overlay_access access)
+{
+	struct vm_error err = { 0 };
+	struct vm_overlay *disk = vm_overlay_open(dir_fd, "disk.qcow2", "qcow2",
+	    access, &err);
+
+	if (disk == NULL)
+		fail_msg("%s: %s", err.code, err.message);
+	return disk;
+}
+
+static void
+expect_refused(const char *file, const char *format,
+    enum vm_overlay_access access, enum vm_kind kind, const char *code)
+{
+	struct vm_error err = { 0 };
+
+	assert_null(vm_overlay_open(dir_fd, file, format, access, &err));
+	assert_string_equal(code, err.code);
+	assert_int_equal(kind, err.kind);
+	assert_non_null(strstr(err.message, file));
+}
+
+/* A big-endian number of 8 bytes at this offset of disk.qcow2. */
+static uint64_t
+get(uint64_t offset)
+{
+	VM_CLEAN_FD int fd = open("disk.qcow2", O_RDONLY | O_CLOEXEC);
+	unsigned char bytes[8];
+
+	assert_int_equal(8, pread(fd, bytes, 8, (off_t)offset));
+	return vm_be64(bytes, 0);
+}
+
+static void
+put(uint64_t offset, uint64_t number)
+{
+	VM_CLEAN_FD int fd = open("disk.qcow2", O_WRONLY | O_CLOEXEC);
+	uint64_t bytes = htobe64(number);
+
+	assert_int_equal(8, pwrite(fd, &bytes, 8, (off_t)offset));
+}
+
+/* The offset of the entry for cluster 1 in the first L2 table. */
+static uint64_t
+entry_1(void)
+{
+	return (get(AT_L1) & ~((uint64_t)1 << 63)) + 8;
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+static void
+test_open_refused(void **state)
+{
+	(void)state;
+	run("mkfifo fifo; mkdir sub; echo >text; ln -s text link;"
+	    "qemu-img create -qf qcow2 sub/outside 1M;"
+	    "qemu-img create -qf qcow2 -b sub/outside -F qcow2 far 1M;"
+	    "qemu-img create -qu -f qcow2 -b link -F raw linked 1M;"
+	    "qemu-img create -qu -f qcow2 -b gone -F raw orphan 1M;"
+	    "qemu-img create -qu -f qcow2 -b snake -F qcow2 tail 1M;"
+	    "mv tail snake;"
+	    "qemu-img create -qf qcow2 -o data_file=d split 1M");
+	expect_refused("none", "raw", VM_OVERLAY_READ, VM_E_NO_INPUT,
+	    "not_found");
+	expect_refused("link", "raw", VM_OVERLAY_READ, VM_E_DENIED, "symlink");
+	expect_refused("fifo", "raw", VM_OVERLAY_READ, VM_E_DENIED,
+	    "not_regular");
+	expect_refused("sub", "raw", VM_OVERLAY_READ, VM_E_DENIED,
+	    "not_regular");
+	expect_refused("text", "vmdk", VM_OVERLAY_READ, VM_E_DATA,
+	    "bad_overlay");
+	expect_refused("text", "qcow2", VM_OVERLAY_READ, VM_E_DATA,
+	    "truncated");
+	expect_refused("text", "raw", VM_OVERLAY_WRITE, VM_E_DATA, "feature");
+	expect_refused("far", "qcow2", VM_OVERLAY_READ, VM_E_DATA,
+	    "bad_overlay");
+	expect_refused("linked", "qcow2", VM_OVERLAY_READ, VM_E_DENIED,
+	    "symlink");
+	expect_refused("orphan", "qcow2", VM_OVERLAY_READ, VM_E_NO_INPUT,
+	    "not_found");
+	expect_refused("snake", "qcow2", VM_OVERLAY_READ, VM_E_DATA,
+	    "chain_too_long");
+	expect_refused("split", "qcow2", VM_OVERLAY_READ, VM_E_DATA,
+	    "data_file");
+}
+
+/* What we read and do not write. */
+static void
+test_only_read(void **state)
+{
+	static const char *const others[] = { "-o compat=0.10",
+		"-o refcount_bits=8" };
+	char command[128];
+	struct vm_error err = { 0 };
+
+	(void)state;
+	make_disk();
+	run("qemu-img snapshot -c one disk.qcow2");
+	expect_refused("disk.qcow2", "qcow2", VM_OVERLAY_WRITE, VM_E_DATA,
+	    "snapshots");
+	make_disk();
+	put(72, 1);
+	expect_refused("disk.qcow2", "qcow2", VM_OVERLAY_WRITE, VM_E_DATA,
+	    "dirty");
+	for (size_t i = 0; i < 2; i++) {
+		VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+
+		snprintf(command, sizeof(command),
+		    "qemu-img create -qf qcow2 %s disk.qcow2 1M", others[i]);
+		run(command);
+		expect_refused("disk.qcow2", "qcow2", VM_OVERLAY_WRITE,
+		    VM_E_DATA, "feature");
+		disk = open_disk(VM_OVERLAY_READ);
+		assert_int_equal(MIB, vm_overlay_size(disk));
+		assert_int_equal(-1, vm_overlay_write(disk, "", 1, 0, &err));
+		assert_string_equal("read_only", err.code);
+	}
+}
+
+/* A nameless file that stands on nothing, and one that needs a directory. */
+static void
+test_open_fd(void **state)
+{
+	VM_CLEAN_FD int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	VM_CLEAN_FD int other = -1;
+	const struct vm_qcow2_options options = { .virtual_size = MIB };
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL, *again = NULL;
+	struct vm_error err = { 0 };
+	char text[5];
+
+	(void)state;
+	assert_int_equal(0, vm_qcow2_create(fd, &options, &err));
+	disk = vm_overlay_open_fd(fd, -1, "qcow2", VM_OVERLAY_WRITE, &err);
+	assert_non_null(disk);
+	assert_int_equal(1, vm_overlay_depth(disk));
+	assert_int_equal(0, vm_overlay_write(disk, "text", 5, MIB - 5, &err));
+	assert_int_equal(0, vm_overlay_flush(disk, &err));
+	vm_overlay_close(&disk);
+	again = vm_overlay_open_fd(fd, -1, "qcow2", VM_OVERLAY_READ, &err);
+	assert_int_equal(0, vm_overlay_read(again, text, 5, MIB - 5, &err));
+	assert_string_equal("text", text);
+	make_disk();
+	other = open("disk.qcow2", O_RDONLY | O_CLOEXEC);
+	assert_null(vm_overlay_open_fd(other, -1, "qcow2", VM_OVERLAY_READ,
+	    &err));
+	assert_string_equal("backing_file", err.code);
+}
+
+/* --- reading and writing --------------------------------------------------- */
+
+static void
+test_range(void **state)
+{
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+	struct vm_overlay_extent extent;
+	struct vm_error err = { 0 };
+	char byte = 0;
+
+	(void)state;
+	make_disk();
+	disk = open_disk(VM_OVERLAY_WRITE);
+	assert_int_equal(2, vm_overlay_depth(disk));
+	assert_int_equal(0, vm_overlay_read(disk, &byte, 0, MIB, &err));
+	assert_int_equal(-1, vm_overlay_read(disk, &byte, 1, MIB, &err));
+	assert_string_equal("bad_range", err.code);
+	assert_int_equal(-1,
+	    vm_overlay_write(disk, &byte, 1, UINT64_MAX, &err));
+	assert_string_equal("bad_range", err.code);
+	assert_int_equal(-1,
+	    vm_overlay_map(disk, 1, UINT64_MAX, &extent, &err));
+	assert_string_equal("bad_range", err.code);
+}
+
+static void
+expect_extent(struct vm_overlay *disk, uint64_t offset, uint64_t len,
+    enum vm_overlay_kind kind, unsigned depth)
+{
+	struct vm_overlay_extent extent;
+	struct vm_error err = { 0 };
+
+	assert_int_equal(0,
+	    vm_overlay_map(disk, offset, MIB - offset, &extent, &err));
+	assert_int_equal(offset, extent.offset);
+	assert_int_equal(len, extent.len);
+	assert_int_equal(kind, extent.kind);
+	assert_int_equal(depth, extent.depth);
+}
+
+static void
+test_map(void **state)
+{
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+
+	(void)state;
+	make_disk();
+	run("truncate -s 393216 base.raw;"
+	    "qemu-io -f qcow2 -c 'write -z 512k 64k' disk.qcow2 >out");
+	disk = open_disk(VM_OVERLAY_READ);
+	expect_extent(disk, 0, CLUSTER, VM_OVERLAY_DATA, 1);
+	expect_extent(disk, 100, CLUSTER - 100, VM_OVERLAY_DATA, 1);
+	expect_extent(disk, CLUSTER, CLUSTER, VM_OVERLAY_DATA, 0);
+	expect_extent(disk, 303104, 393216 - 303104, VM_OVERLAY_ZERO, 1);
+	expect_extent(disk, 6 * CLUSTER, 2 * CLUSTER, VM_OVERLAY_HOLE, 1);
+	expect_extent(disk, 8 * CLUSTER, CLUSTER, VM_OVERLAY_ZERO, 0);
+	expect_extent(disk, 9 * CLUSTER, 7 * CLUSTER, VM_OVERLAY_HOLE, 1);
+}
+
+static void
+test_zstd(void **state)
+{
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+	struct vm_error err = { 0 };
+	char text[17] = "";
+
+	(void)state;
+	make_disk();
+	run("qemu-img convert -c -O qcow2 -o compression_type=zstd base.raw d;"
+	    "mv d disk.qcow2");
+	disk = open_disk(VM_OVERLAY_WRITE);
+	assert_int_equal(0, vm_overlay_read(disk, text, 16, 160000, &err));
+	assert_string_equal("0123456789abcde\n", text);
+	assert_int_equal(0, vm_overlay_write(disk, "X", 1, 160001, &err));
+	assert_int_equal(0, vm_overlay_flush(disk, &err));
+	assert_int_equal(0, vm_overlay_read(disk, text, 16, 160000, &err));
+	assert_string_equal("0X23456789abcde\n", text);
+	run("qemu-img check -q disk.qcow2; cp base.raw want;"
+	    "printf X | dd of=want bs=1 seek=160001 conv=notrunc status=none;"
+	    "qemu-img compare -q -f qcow2 -F raw disk.qcow2 want");
+}
+
+/* Clusters and tables that are used once, and do not say so, are replaced. */
+static void
+test_not_copied(void **state)
+{
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+	const uint64_t copied = (uint64_t)1 << 63;
+	uint64_t table, data;
+	struct vm_error err = { 0 };
+
+	(void)state;
+	make_disk();
+	table = get(AT_L1) & ~copied;
+	data = get(entry_1()) & ~copied;
+	put(entry_1(), data);
+	put(AT_L1, table);
+	disk = open_disk(VM_OVERLAY_WRITE);
+	assert_int_equal(0, vm_overlay_write(disk, "X", 1, 70000, &err));
+	assert_int_equal(0, vm_overlay_flush(disk, &err));
+	assert_true((get(AT_L1) & ~copied) != table);
+	assert_true((get(entry_1()) & ~copied) != data);
+	run("qemu-img check -q disk.qcow2; qemu-io -f qcow2 "
+	    "-c 'read -P 7 65536 4464' -c 'read -P 88 70000 1' "
+	    "-c 'read -P 7 70001 61071' disk.qcow2 >out");
+}
+
+/* More tables than the cache has room for, in a disk larger than any file. */
+static void
+test_many_tables(void **state)
+{
+	const struct vm_qcow2_options options = { .virtual_size = 16 * TIB,
+		.cluster_bits = 21 };
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+	struct vm_error err = { 0 };
+	char byte;
+
+	(void)state;
+	make("disk.qcow2", &options);
+	disk = open_disk(VM_OVERLAY_WRITE);
+	for (uint64_t i = 0; i < 16; i++) {
+		byte = (char)('a' + i);
+		assert_int_equal(0,
+		    vm_overlay_write(disk, &byte, 1, i * TIB + i, &err));
+	}
+	for (uint64_t i = 0; i < 16; i++) {
+		assert_int_equal(0,
+		    vm_overlay_read(disk, &byte, 1, i * TIB + i, &err));
+		assert_int_equal('a' + i, byte);
+	}
+	assert_int_equal(0, vm_overlay_flush(disk, &err));
+	run("qemu-img check -q disk.qcow2; qemu-io -f qcow2 "
+	    "-c 'read -P 97 0 1' -c 'read -P 98 1099511627777 1' "
+	    "-c 'read -P 112 16492674416655 1' disk.qcow2 >out");
+}
+
+/* What is not flushed is not there, and does no harm. */
+static void
+test_not_flushed(void **state)
+{
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+	struct vm_error err = { 0 };
+	char byte = 'X';
+
+	(void)state;
+	make_disk();
+	disk = open_disk(VM_OVERLAY_WRITE);
+	assert_int_equal(0, vm_overlay_write(disk, &byte, 1, 0, &err));
+	assert_int_equal(0, vm_overlay_write(disk, &byte, 1, CLUSTER, &err));
+	vm_overlay_close(&disk);
+	assert_null(disk);
+	disk = open_disk(VM_OVERLAY_READ);
+	assert_int_equal(0, vm_overlay_read(disk, &byte, 1, 0, &err));
+	assert_int_equal('0', byte);
+	run("qemu-img check -q disk.qcow2");
+}
+
+/* A flush that fails is the last one. */
+static void
+test_flush_fails(void **state)
+{
+	VM_CLEAN_FD int fd = -1;
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
+	struct vm_error err = { 0 };
+	char byte = 'X';
+
+	(void)state;
+	make_disk();
+	/* good for reading only, which shows when tables are to be written */
+	fd = open("disk.qcow2", O_RDONLY | O_CLOEXEC);
+	disk = vm_overlay_open_fd(fd, dir_fd, "qcow2", VM_OVERLAY_WRITE, &err);
+	assert_non_null(disk);
+	assert_int_equal(-1, vm_overlay_write(disk, &byte, 1, 0, &err));
+	assert_int_equal(-1, vm_overlay_flush(disk, &err));
+	assert_int_equal(-1, vm_overlay_flush(disk, &err));
+	assert_string_equal("flush_failed", err.code);
+	assert_int_equal(-1, vm_overlay_write(disk, &byte, 1, 0, &err));
+	assert_string_equal("flush_failed", err.code);
+	assert_int_equal(0, vm_overlay_read(disk, &byte, 1, 0, &err));
+	assert_int_equal('0', byte);
+}
+
+/* --- the check ------------------------------------------------------------- */
+
+static void
+expect_found(uint64_t allocated, uint64_t leaked, uint64_t snapshots)
+{
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = open_disk(VM_OVERLAY_READ);
+	struct vm_overlay_check found;
+	struct vm_error err = { 0 };
+
+	if (vm_overlay_check(disk, &found, &err) == -1)
+		fail_msg("%s: %s", err.code, err.message);
+	assert_int_equal(allocated, found.allocated);
+	assert_int_equal(leaked, found.leaked);
+	assert_int_equal(snapshots, found.snapshots);
+}
+
+static void
+expect_bad(const char *code)
+{
+	VM_CLEAN_OVERLAY struct vm_overlay *disk = open_disk(VM_OVERLAY_READ);
+	struct vm_overlay_check found;
+	struct vm_error err = { 0 };
+
+	assert_int_equal(-1, vm_overlay_check(disk, &found, &err));
+	assert_string_equal(code, err.code);
+	assert_int_equal(VM_E_DATA, err.kind);
+}
+
+static void
+test_check_sound(void **state)
+{
+	(void)state;
+	make_disk();
+	expect_found(1, 0, 0);
+	run("qemu-io -f qcow2 -c 'write -c 256k 64k' -c 'write -z 512k 64k' "
+	    "  disk.qcow2 >out; qemu-img snapshot -c one disk.qcow2;"
+	    "qemu-io -f qcow2 -c 'write 64k 1k' -c 'write 900k 1k' "
+	    "  disk.qcow2 >out; qemu-img snapshot -c two disk.qcow2");
+	expect_found(3, 0, 2);
+}
+
+/* The refcount of a cluster in the file. */
+static void
+put_count(uint64_t offset, uint16_t count)
+{
+	VM_CLEAN_FD int fd = open("disk.qcow2", O_WRONLY | O_CLOEXEC);
+	uint16_t bytes = htobe16(count);
+
+	assert_int_equal(2,
+	    pwrite(fd, &bytes, 2,
+		(off_t)(AT_REFCOUNTS + offset / CLUSTER * 2)));
+}
+
+static void
+test_check_counts(void **state)
+{
+	const uint64_t copied = (uint64_t)1 << 63;
+	uint64_t data;
+
+	(void)state;
+	make_disk();
+	data = get(entry_1()) & ~copied;
+	put_count(data + 2 * CLUSTER, 1); /* not in the file */
+	put_count(data + 3 * CLUSTER, 9);
+	expect_found(1, 2, 0);
+	put_count(data, 2); /* the entry says that it is 1 */
+	expect_bad("bad_refcount");
+	put(entry_1(), data);
+	expect_found(1, 3, 0);
+	put_count(data, 0);
+	expect_bad("bad_refcount");
+	put(72, 1); /* dirty: nobody has said that counts are right */
+	expect_found(1, 2, 0);
+}
+
+static void
+test_check_tables(void **state)
+{
+	uint64_t entry;
+
+	(void)state;
+	make_disk();
+	entry = get(entry_1());
+	put(entry_1(), entry + 512);
+	expect_bad("bad_table");
+	put(entry_1(), entry + ((uint64_t)1 << 40));
+	expect_bad("bad_table");
+	put(entry_1(), entry | 2);
+	expect_bad("bad_table");
+	put(entry_1(), entry | (uint64_t)1 << 62);
+	expect_bad("bad_table");
+	put(entry_1(), entry);
+	put(entry_1() + 8, entry);
+	expect_bad("overlap");
+	put(entry_1() + 8, AT_L1);
+	expect_bad("overlap");
+	put(entry_1() + 8, 0);
+	put(AT_L1, get(AT_L1) | (uint64_t)1 << 60);
+	expect_bad("bad_table");
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+	const struct CMUnitTest tests[] = {
+		TEST(test_open_refused),
+		TEST(test_only_read),
+		TEST(test_open_fd),
+		TEST(test_range),
+		TEST(test_map),
+		TEST(test_zstd),
+		TEST(test_not_copied),
+		TEST(test_many_tables),
+		TEST(test_not_flushed),
+		TEST(test_flush_fails),
+		TEST(test_check_sound),
+		TEST(test_check_counts),
+		TEST(test_check_tables),
+	};
+#undef TEST
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
