@@ -223,9 +223,11 @@ static int
 fake_glob(void *state, const char *pattern, struct vm_buf *paths,
     struct vm_error *err)
 {
-	FAKE_PATH(state, pattern, err);
-	return fake_expand(host, strlen(((struct fake *)state)->root), paths,
-	    err);
+	const char *root = ((struct fake *)state)->root;
+	char host[2 * PATH_MAX];
+
+	snprintf(host, sizeof host, "%s%s", root, pattern);
+	return fake_expand(host, strlen(root), paths, err);
 }
 
 static int

@@ -98,6 +98,22 @@ vm_system_set_hostname(const struct vm_engine *engine, const char *name,
 }
 
 int
+vm_system_clear_hostname(const struct vm_engine *engine, struct vm_error *err)
+{
+	VM_CLEAN_BUF struct vm_buf old = { 0 };
+	VM_CLEAN_BUF struct vm_buf next = { 0 };
+
+	if (vm_tree_remove(engine, "/etc/hostname", err) == -1 ||
+	    vm_tree_read(engine, "/etc/hosts", &old, err) == -1 ||
+	    copy_hosts(&old, &next, err) == -1)
+		return -1;
+	if (next.len == old.len)
+		return 0;
+	return vm_tree_write(engine, "/etc/hosts",
+	    next.data == NULL ? "" : next.data, next.len, &vm_tree_keep, err);
+}
+
+int
 vm_system_authorize_key(const struct vm_engine *engine, const char *user,
     const char *key, struct vm_error *err)
 {

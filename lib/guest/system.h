@@ -14,6 +14,10 @@
 int vm_system_set_hostname(const struct vm_engine *engine, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
+/* Take both away again. */
+int vm_system_clear_hostname(const struct vm_engine *engine,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* Add a public key to ~user/.ssh/authorized_keys, once. */
 int vm_system_authorize_key(const struct vm_engine *engine, const char *user,
     const char *key, struct vm_error *err) VM_MUST_CHECK;

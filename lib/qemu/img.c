@@ -7,6 +7,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clean.h"
 #include "lib/base/proc.h"
+#include "lib/qemu/img_private.h"
 #include "lib/qemu/sandbox.h"
 
 #define MEMORY_BYTES ((uint64_t)2 << 30) /* address space; it uses 60 M */
@@ -65,27 +66,24 @@ explain_missing(struct vm_error *err)
 	return -1;
 }
 
-/* What one run of qemu-img may read, write and use. */
-struct limits {
-	int dir_fd;
-	const char *from, *to;
-	uint64_t timeout_ms;
-	uint64_t file_bytes;
-};
-
-static int
-run(const char *const *argv, const struct limits *limits, struct vm_error *err)
+int
+vm_img_run(const char *const *argv, const struct vm_img_limits *limits,
+    struct vm_error *err)
 {
 	struct vm_sandbox sandbox VM_CLEAN_SANDBOX = { .ruleset_fd = -1 };
 	struct vm_proc_result result VM_CLEAN_PROC = { 0 };
 	struct vm_proc_options options = {
 		.argv = argv,
 		.stdin_fd = -1,
-		.stdout_fd = -1,
+		.stdout_fd = limits->out_fd > 0 ? limits->out_fd : -1,
 		.stderr_fd = -1,
+		.keep_fds = &limits->to_fd,
+		.keep_count = limits->to_fd > 0 ? 1 : 0,
 		.timeout_ms = limits->timeout_ms,
 		.limit_address_bytes = MEMORY_BYTES,
-		.limit_cpu_s = limits->timeout_ms / 1000 + 1,
+		.limit_cpu_s = limits->timeout_ms == 0 ?
+		    0 :
+		    limits->timeout_ms / 1000 + 1,
 		.limit_file_bytes = limits->file_bytes,
 		.prepare = vm_sandbox_enter,
 		.prepare_arg = &sandbox,
@@ -108,7 +106,7 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 	const char *const argv[] = { "qemu-img", "convert", "-n",
 		"--target-is-zero", "-S", "64k", "-O", "raw", "--image-opts",
 		input, convert->to, NULL };
-	struct limits limits = { .dir_fd = convert->dir_fd,
+	struct vm_img_limits limits = { .dir_fd = convert->dir_fd,
 		.from = convert->from,
 		.to = convert->to,
 		.timeout_ms = convert->timeout_ms,
@@ -119,7 +117,7 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 	if (limits.timeout_ms == 0)
 		limits.timeout_ms = TIMEOUT_MS +
 		    convert->virtual_size / SLOWEST_BYTES_PER_MS;
-	return run(argv, &limits, err);
+	return vm_img_run(argv, &limits, err);
 }
 
 int
@@ -137,12 +135,12 @@ vm_img_snapshot(int dir_fd, const char *file, enum vm_img_snapshot what,
 	    file);
 	const char *const argv[] = { "qemu-img", "snapshot", words[what], tag,
 		image, NULL };
-	const struct limits limits = { .dir_fd = dir_fd,
+	const struct vm_img_limits limits = { .dir_fd = dir_fd,
 		.from = file,
 		.to = file,
 		.timeout_ms = TIMEOUT_MS };
 
-	return image == NULL ? -1 : run(argv, &limits, err);
+	return image == NULL ? -1 : vm_img_run(argv, &limits, err);
 }
 
 /* ---- what it knows ---- */

@@ -10,6 +10,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clean.h"
 #include "lib/base/fd.h"
+#include "lib/qemu/img_flatten.h"
 #include "test/unit.h"
 
 #define SIZE ((uint64_t)1 << 20)
@@ -191,6 +192,89 @@ test_versions(void **state)
 	}
 }
 
+/* --- flattening */
+
+/* An overlay on in.qcow2, in a directory of the two alone. */
+static void
+put_overlay(const struct room *room)
+{
+	static const char commands[] =
+	    "cd %s && rm -rf d && mkdir d && ln in.qcow2 d/base && "
+	    "qemu-img create -q -f qcow2 -b base -F qcow2 d/top && "
+	    "qemu-io -f qcow2 -c 'write -q -P 7 512k 64k' d/top && :>out";
+	char command[512];
+
+	snprintf(command, sizeof(command), commands, room->path);
+	assert_int_equal(system(command), 0);
+}
+
+static int
+flatten(const struct room *room, const char *format, struct vm_error *err)
+{
+	struct vm_chain chain = { .virtual_size = SIZE,
+		.files = { { .name = "top" }, { .name = "base" } },
+		.count = 2 };
+	VM_CLEAN_FD int dir_fd = openat(room->fd, "d",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	VM_CLEAN_FD int out = openat(room->fd, "out", O_RDWR | O_CLOEXEC);
+	chain.dir_fd = dir_fd;
+	const struct vm_img_flatten work = { .chain = &chain,
+		.format = format,
+		.compress = true,
+		.to = out,
+		.name = "box.img" };
+
+	return vm_img_flatten(&work, err);
+}
+
+static void
+test_flattens(void **state)
+{
+	static const char *const formats[] = { "qcow2", "vmdk" };
+	const struct room *room = *state;
+	char command[256];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct vm_error err = { 0 };
+
+		put_overlay(room);
+		if (flatten(room, formats[i], &err) == -1)
+			fail_msg("%s", err.message);
+		snprintf(command, sizeof(command),
+		    "cd %s && qemu-img compare -q -f %s -F qcow2 out d/top && "
+		    "! qemu-img info -f %s out | grep backing",
+		    room->path, formats[i], formats[i]);
+		assert_int_equal(system(command), 0);
+	}
+	snprintf(command, sizeof(command),
+	    "cd %s && head -c 2000 out | grep -aq 'SPARSE \"box.img\"'",
+	    room->path);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+test_flattening_is_kept_in(void **state)
+{
+	const struct room *room = *state;
+	struct vm_error err = { 0 };
+	char path[64];
+
+	put_overlay(room);
+	put_fake(room,
+	    "echo '    (50.00/100%)'; echo x >top; echo x >other; "
+	    "cat ../in.qcow2 && exit 8; head -c 4 base || exit 9; "
+	    "echo 'qemu-img: it broke' >&2; exit 1");
+	assert_int_equal(flatten(room, "qcow2", &err), -1);
+	assert_string_equal(err.message,
+	    "qemu-img ended with status 1: it broke");
+	snprintf(path, sizeof(path), "%s/d/other", room->path);
+	assert_int_equal(access(path, F_OK), -1);
+	put_fake(room, "exec head -c 30000000 /dev/zero >box.img");
+	assert_int_equal(unlinkat(room->fd, "d/box.img", 0), 0);
+	err = (struct vm_error){ 0 };
+	assert_int_equal(flatten(room, "raw", &err), -1);
+}
+
 /* It can neither write beside its output, nor read ours, nor connect. */
 static void
 test_the_sandbox_holds(void **state)
@@ -224,6 +308,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_versions, enter, leave),
 		cmocka_unit_test_setup_teardown(test_the_sandbox_holds, enter,
 		    leave),
+		cmocka_unit_test_setup_teardown(test_flattens, enter, leave),
+		cmocka_unit_test_setup_teardown(test_flattening_is_kept_in,
+		    enter, leave),
 	};
 
 	return cmocka_run_group_tests_name("img", tests, NULL, NULL);

@@ -20,8 +20,8 @@ struct vm_sandbox {
 
 /*
  * The program (by PATH) and the programs and libraries of the system may be
- * read and run, dir_fd/read_name read, dir_fd/write_name written; nothing else
- * of the file system is there.
+ * read and run, dir_fd/read_name ("." for all of it) read, dir_fd/write_name
+ * written; nothing else of the file system is there.
  */
 int vm_sandbox_open(struct vm_sandbox *sandbox, const char *program, int dir_fd,
     const char *read_name, const char *write_name, struct vm_error *err)

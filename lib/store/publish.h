@@ -119,9 +119,29 @@ int vm_publish_file(struct vm_store *store, int dirfd, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
 
 /*
- * The same, replacing, in a directory that is not the store's and may be on
- * another file system; killed half-way it can leave .<random> there.
+ * A file in a directory that is not the store's and may be on another file
+ * system, to be written at leisure: nameless until it is published, or, where
+ * there are no nameless files, .<random>, which stays there when we are killed.
+ * All-zero is none.
  */
+struct vm_outside {
+	struct vm_store *store; /* NULL: none */
+	int dir_fd;		/* borrowed */
+	int fd;			/* reads and writes */
+	char temporary[VM_PUBLISH_NAME + 1];
+};
+int vm_publish_outside_begin(struct vm_store *store, int dir_fd,
+    struct vm_outside *outside, struct vm_error *err) VM_MUST_CHECK;
+/*
+ * Durable under this name; replace false: an existing one is VM_E_EXISTS and
+ * stays as it is.  The descriptor stays open until the abort.
+ */
+int vm_publish_outside_commit(struct vm_outside *outside, const char *name,
+    mode_t mode, bool replace, struct vm_error *err) VM_MUST_CHECK;
+void vm_publish_outside_abort(struct vm_outside *outside);
+#define VM_CLEAN_OUTSIDE VM_CLEAN(vm_publish_outside_abort)
+
+/* The same for a few bytes, replacing. */
 int vm_publish_file_outside(struct vm_store *store, int dirfd, const char *name,
     mode_t mode, const void *data, size_t len, struct vm_error *err)
     VM_MUST_CHECK;

@@ -230,8 +230,8 @@ vm_vm_save(struct vm_store *store, const struct vm_json *record,
 
 /* --- locking ---------------------------------------------------------------*/
 
-int
-vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
+static int
+lock(struct vm_store *store, const char *name, bool shared, uint64_t wait_ms,
     struct vm_error *err)
 {
 	struct vm_error cause = { 0 };
@@ -241,7 +241,7 @@ vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
 	if (vm_record_check_name(name, err) == -1)
 		return -1;
 	snprintf(path, sizeof(path), "%s/lock", name);
-	fd = vm_lock_take(store->fds[VM_STORE_VMS], path, false, true, wait_ms,
+	fd = vm_lock_take(store->fds[VM_STORE_VMS], path, shared, true, wait_ms,
 	    &cause);
 	if (fd != -1)
 		return fd;
@@ -256,6 +256,20 @@ vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
 	if (err != NULL)
 		*err = cause;
 	return -1;
+}
+
+int
+vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
+    struct vm_error *err)
+{
+	return lock(store, name, false, wait_ms, err);
+}
+
+int
+vm_vm_lock_shared(struct vm_store *store, const char *name,
+    struct vm_error *err)
+{
+	return lock(store, name, true, VM_LOCK_NO_WAIT, err);
 }
 
 int

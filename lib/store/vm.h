@@ -43,6 +43,10 @@ int vm_vm_make_absolute(const struct vm_store *store, struct vm_json *record,
 int vm_vm_lock(struct vm_store *store, const char *name, uint64_t wait_ms,
     struct vm_error *err) VM_MUST_CHECK;
 
+/* The same beside others who only read: nobody starts or changes it. */
+int vm_vm_lock_shared(struct vm_store *store, const char *name,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* 1: its lock is held (running or being worked on), 0: free, -1: error. */
 int vm_vm_is_busy(struct vm_store *store, const char *name,
     struct vm_error *err) VM_MUST_CHECK;
