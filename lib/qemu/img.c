@@ -37,6 +37,7 @@ static int
 judge(struct vm_proc_result *result, struct vm_error *err)
 {
 	static const char unreadable[] = "error while reading";
+	static const char unwritable[] = "error while writing";
 	const char *words;
 
 	if (result->status == 0)
@@ -45,6 +46,13 @@ judge(struct vm_proc_result *result, struct vm_error *err)
 	if (strstr(words, strerror(ENOSPC)) != NULL)
 		return vm_error_set(err, VM_E_IO, "no_space", "qemu-img: %s",
 		    words);
+	/* QEMU's word for a write that was cut short */
+	if (strncmp(words, unwritable, sizeof(unwritable) - 1) == 0 &&
+	    strstr(words, strerror(EINVAL)) != NULL)
+		return vm_error_set(err, VM_E_IO, "no_space",
+		    "qemu-img: %.*s: no space left, or a limit on the size of "
+		    "files",
+		    (int)strcspn(words, ":"), words);
 	if (result->status == 1 &&
 	    strncmp(words, unreadable, sizeof(unreadable) - 1) == 0 &&
 	    strstr(words, strerror(EINVAL)) != NULL)

@@ -1,5 +1,7 @@
 #include "lib/qemu/img_flatten.h"
 
+#include <sys/statvfs.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,6 +14,8 @@
 #include "lib/base/clean.h"
 #include "lib/base/progress.h"
 #include "lib/qemu/img_private.h"
+
+#define ROOM ((uint64_t)1 << 20) /* less than this is a full disk */
 
 /* "driver=qcow2,file.driver=file,file.filename=A,backing.driver=raw,..." */
 static int
@@ -99,6 +103,20 @@ max_size(uint64_t virtual_size)
 	return virtual_size + virtual_size / 64 + ((uint64_t)16 << 20);
 }
 
+/* QEMU's writer of VMDK crashes where there is no room (7.2). */
+static int
+judge_room(int fd, struct vm_error *err)
+{
+	struct statvfs st;
+
+	if (err->kind != VM_E_BUG || fstatvfs(fd, &st) == -1 ||
+	    st.f_bavail * st.f_frsize >= ROOM)
+		return -1;
+	err->kind = VM_E_IO;
+	snprintf(err->code, sizeof(err->code), "no_space");
+	return vm_error_wrap(err, "%s", strerror(ENOSPC));
+}
+
 int
 vm_img_flatten(const struct vm_img_flatten *flatten, struct vm_error *err)
 {
@@ -132,5 +150,5 @@ vm_img_flatten(const struct vm_img_flatten *flatten, struct vm_error *err)
 	    VM_PROGRESS_BYTES);
 	int result = run_followed(argv, &limits, chain->virtual_size, err);
 	vm_progress_end();
-	return result;
+	return result == 0 ? 0 : judge_room(flatten->to, err);
 }

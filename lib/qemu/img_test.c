@@ -159,6 +159,11 @@ test_it_crashes_fails_or_hangs(void **state)
 	assert_int_equal(convert(room, 0, &err), -1);
 	assert_int_equal(err.kind, VM_E_DATA);
 	assert_string_equal(err.code, "bad_data");
+	put_fake(room,
+	    "echo 'qemu-img: error while writing at byte 0: Invalid argument' "
+	    ">&2; exit 1");
+	assert_int_equal(convert(room, 0, &err), -1);
+	assert_string_equal(err.code, "no_space");
 	put_fake(room, "while :; do :; done");
 	assert_int_equal(convert(room, 200, &err), -1);
 	assert_int_equal(err.kind, VM_E_TRY_AGAIN);
