@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/guest/mounts.h"
 #include "lib/guest/system.h"
 #include "lib/guest/tree.h"
 
@@ -18,6 +19,7 @@ vm_identity_canonical(const struct vm_json *record, bool set_hostname,
 {
 	VM_CLEAN_JSON struct vm_json *all = vm_json_new_object();
 	const struct vm_json *networks = vm_json_get(record, "spec.networks");
+	VM_CLEAN_JSON struct vm_json *mounts = vm_mounts_canonical(record, err);
 
 	if (vm_json_set_int(all, "version", IDENTITY_VERSION, err) == -1 ||
 	    vm_json_set_string(all, "name", vm_json_string(record, "name", ""),
@@ -39,6 +41,10 @@ vm_identity_canonical(const struct vm_json *record, bool set_hostname,
 	}
 	if (networks != NULL &&
 	    vm_json_set(all, "networks", vm_json_copy(networks), err) == -1)
+		return NULL;
+	if (mounts == NULL ||
+	    (vm_json_count(mounts) > 0 &&
+		vm_json_set(all, "mounts", VM_TAKE(mounts), err) == -1))
 		return NULL;
 	return VM_TAKE(all);
 }
@@ -200,7 +206,8 @@ vm_identity_apply(const struct vm_op_context *context,
 	    write_seed(engine,
 		vm_json_string(record, "private.random_seed", ""), err) == -1)
 		return -1;
-	if (vm_network_apply(context, record, warnings, err) == -1)
+	if (vm_network_apply(context, record, warnings, err) == -1 ||
+	    vm_mounts_apply(context, record, warnings, err) == -1)
 		return -1;
 	return write_release(engine, record, err);
 }

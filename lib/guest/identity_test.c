@@ -132,6 +132,57 @@ test_small_guest(void **state)
 	    "LAYER=\n");
 }
 
+#define DISKS                                                                   \
+	"{\"name\":\"x\",\"identity\":{},\"disks\":[{\"path\":\"disk.qcow2\"}," \
+	"{\"name\":\"raw\",\"volume\":\"x-raw\"},"                              \
+	"{\"name\":\"data\",\"volume\":\"x-data\",\"mount\":\"/srv/data\","     \
+	"\"uuid\":\"%s\"}]}"
+
+/* Volumes get lines of fstab, in the place of what we wrote before. */
+static void
+test_mounts(void **state)
+{
+	struct fake *fake = *state;
+
+	fake_put(fake, "/etc/fstab",
+	    "# vmpipe: volume old\nUUID=0 /old ext4\nUUID=1 / ext4 x 0 1");
+	for (size_t i = 0; i < 2; i++) {
+		VM_CLEAN_FREE char *text = vm_buf_printf(NULL, DISKS,
+		    i == 0 ? "aa" : "bb");
+		VM_CLEAN(release)
+		struct result r = identify(fake,
+		    i == 0 ? "{\"init\":\"systemd\"}" : "{}", text);
+
+		assert_int_equal(0, r.value);
+		fake_assert(fake, "/etc/fstab",
+		    i == 0 ?
+			"UUID=1 / ext4 x 0 1\n# vmpipe: volume data\n"
+			"UUID=aa\t/srv/data\text4\t"
+			"defaults,nofail,x-systemd.growfs\t0\t2\n" :
+			"UUID=1 / ext4 x 0 1\n# vmpipe: volume data\n"
+			"UUID=bb\t/srv/data\text4\tdefaults,nofail\t0\t2\n");
+		assert_int_equal(0755, fake_mode(fake, "/srv/data"));
+	}
+	VM_CLEAN(release)
+	struct result r = identify(fake, "{}",
+	    "{\"name\":\"x\",\"identity\":{}}");
+	assert_int_equal(0, r.value);
+	fake_assert(fake, "/etc/fstab", "UUID=1 / ext4 x 0 1\n");
+}
+
+/* No fstab: a warning, and nothing is made. */
+static void
+test_mounts_nowhere(void **state)
+{
+	struct fake *fake = *state;
+	VM_CLEAN_FREE char *text = vm_buf_printf(NULL, DISKS, "aa");
+	VM_CLEAN(release) struct result r = identify(fake, "{}", text);
+
+	assert_int_equal(0, r.value);
+	assert_int_equal(1, vm_json_count(r.warnings));
+	assert_int_equal(UINT_MAX, fake_mode(fake, "/etc/fstab"));
+}
+
 /* Records can be edited on the way: nothing else gets into a file. */
 static void
 test_hostile_record(void **state)
@@ -258,6 +309,8 @@ main(void)
 		CASE(test_networkd),
 		CASE(test_ifupdown),
 		CASE(test_small_guest),
+		CASE(test_mounts),
+		CASE(test_mounts_nowhere),
 		CASE(test_hostile_record),
 		CASE(test_relabel),
 		CASE(test_layout),

@@ -13,6 +13,7 @@
 #include "lib/guest/disk_file.h"
 #include "lib/record/drift.h"
 #include "lib/record/record.h"
+#include "lib/store/further.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
@@ -160,7 +161,9 @@ fill_object(struct vm_work *work, struct vm_error *err)
 	if (read_size(work, old, err) == -1 ||
 	    vm_publish_link(&work->publish, old, LOCK, LOCK, err) == -1)
 		return -1;
-	return vm_chain_link(&work->base->chain, &work->publish, err);
+	if (vm_chain_link(&work->base->chain, &work->publish, err) == -1)
+		return -1;
+	return vm_further_link(&work->publish, work->plan.record, old, err);
 }
 
 int
