@@ -70,7 +70,7 @@ static const struct vm_cli vmls_cli = {
 static const struct vm_output_field fields[] = {
 	{ "name", NULL, false, "name; of an image ALIAS@GENERATION" },
 	{ "kind", NULL, false, "vm, image, layer, volume or old" },
-	{ "state", NULL, false, "what a VM is doing now" },
+	{ "state", NULL, false, "what a VM is doing; attached or orphan" },
 	{ "service", NULL, false, "service of the manifest" },
 	{ "role", NULL, false, "role in the service" },
 	{ "index", NULL, false, "number within the role, from 1" },
@@ -88,7 +88,9 @@ static const struct vm_output_field fields[] = {
 	{ "last_used", "USED-AT", false, "when an image was last used" },
 	{ "pinned", NULL, false, "is an image pinned? (vmfetch --pin)" },
 	{ "lease", NULL, false, "when an image's lease ends" },
-	{ "vm", NULL, false, "VM whose disk an old one was" },
+	{ "vm", NULL, false, "VM that a volume or an old disk belongs to" },
+	{ "size", NULL, true, "size of a volume" },
+	{ "mount", NULL, false, "where the guest mounts a volume" },
 	{ "layer", NULL, false, "key of the layer" },
 	{ "disks.0.path", "DISK", false, "path of a VM's disk" },
 	{ "identity.uuid", NULL, false, "UUID" },
@@ -114,7 +116,7 @@ static const char *const default_fields[] = {
 			   "clones,fetched,last_used",
 	[VM_VIEW_LAYERS] = "name,image.alias,image.generation,used,refer,"
 			   "clones",
-	[VM_VIEW_VOLUMES] = "name,used",
+	[VM_VIEW_VOLUMES] = "name,state,vm,size,used,mount",
 	[VM_VIEW_OLD] = "name,vm,image.alias,image.generation,used,refer",
 };
 

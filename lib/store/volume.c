@@ -90,7 +90,11 @@ read_facts(int dir_fd, const char *id, struct vm_error *err)
 	    "volume_damaged", err);
 	struct stat st;
 
-	if (facts == NULL || check_facts(facts, id, err) == -1)
+	if (facts == NULL) {
+		vm_error_wrap(err, "volume %s", id);
+		return NULL;
+	}
+	if (check_facts(facts, id, err) == -1)
 		return NULL;
 	if (fstatat(dir_fd, DISK, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
 	    !S_ISREG(st.st_mode)) {

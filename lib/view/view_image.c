@@ -1,7 +1,3 @@
-#include <sys/stat.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "lib/base/clock.h"
@@ -142,36 +138,6 @@ vm_view_layer(struct vm_store *store, const struct vm_view_catalog *catalog,
 		err) == -1 ||
 	    vm_view_set_usage(record, store, VM_STORE_LAYERS, key, file, err) ==
 		-1)
-		return NULL;
-	return VM_TAKE(record);
-}
-
-/* A volume is a file, or a directory with one in it. */
-struct vm_json *
-vm_view_volume(struct vm_store *store, const char *name, struct vm_error *err)
-{
-	VM_CLEAN_JSON struct vm_json *record = NULL;
-	struct stat st;
-	int64_t used;
-
-	if (fstatat(store->fds[VM_STORE_VOLUMES], name, &st,
-		AT_SYMLINK_NOFOLLOW) == -1) {
-		vm_error_errno(err, errno, "volume %s", name);
-		return NULL;
-	}
-	record = vm_record_new("volume", err);
-	if (record == NULL ||
-	    vm_json_set_string(record, "name", name, err) == -1)
-		return NULL;
-	used = (int64_t)st.st_blocks * 512;
-	if (S_ISREG(st.st_mode)) {
-		if (vm_json_set_int(record, "used", used, err) == -1 ||
-		    vm_json_set_int(record, "refer", used, err) == -1)
-			return NULL;
-	} else if (vm_view_set_usage(record, store, VM_STORE_VOLUMES, name, "",
-		       err) == -1 ||
-	    vm_json_set_int(record, "used", vm_json_int(record, "refer", 0),
-		err) == -1)
 		return NULL;
 	return VM_TAKE(record);
 }

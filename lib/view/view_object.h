@@ -21,7 +21,7 @@ struct vm_json *vm_view_image(struct vm_store *store,
 struct vm_json *vm_view_layer(struct vm_store *store,
     const struct vm_view_catalog *catalog, const char *key,
     struct vm_error *err) VM_MUST_CHECK;
-struct vm_json *vm_view_volume(struct vm_store *store, const char *name,
+struct vm_json *vm_view_volume(struct vm_store *store, const char *id,
     struct vm_error *err) VM_MUST_CHECK;
 
 struct vm_json *vm_view_old(struct vm_store *store, const char *name,

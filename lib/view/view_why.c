@@ -77,7 +77,22 @@ add_aliases(struct vm_store *store, const char *id, struct vm_records *records,
 	return 0;
 }
 
-/* Layers or VMs with this image at the bottom of their chain. */
+/* Does it, or one of its disks, stand on this image? */
+static bool
+is_on(const struct vm_json *record, const char *id)
+{
+	const struct vm_json *disks = vm_json_get(record, "disks");
+
+	if (strcmp(vm_json_string(record, "image.id", ""), id) == 0)
+		return true;
+	for (size_t i = 0; i < vm_json_count(disks); i++)
+		if (strcmp(vm_json_string(vm_json_at(disks, i), "image", ""),
+			id) == 0)
+			return true;
+	return false;
+}
+
+/* Layers or VMs with this image at the bottom of a chain. */
 static int
 add_objects(struct vm_store *store, enum vm_view_type type, const char *id,
     const char *why, struct vm_records *records, struct vm_error *err)
@@ -90,7 +105,7 @@ add_objects(struct vm_store *store, enum vm_view_type type, const char *id,
 	for (size_t i = 0; i < all.count; i++) {
 		struct vm_json *record = all.items[i];
 
-		if (strcmp(vm_json_string(record, "image.id", ""), id) != 0)
+		if (!is_on(record, id))
 			continue;
 		if (vm_json_set_string(record, "why", why, err) == -1)
 			return -1;

@@ -108,15 +108,44 @@ shop-web-10 cloned base  1   -"
 	err_is 'vmls: -o nmae: no record has it (did you mean name?)'
 }
 
-@test "volumes: a file, or a directory with one in it" {
+@test "volumes: whose, how large, attached or orphan" {
 	make_store
-	dd if=/dev/urandom of="$VMPIPE_ROOT/volumes/data" bs=64K count=1 \
-	    status=none
-	mkdir "$VMPIPE_ROOT/volumes/logs"
-	dd if=/dev/urandom of="$VMPIPE_ROOT/volumes/logs/logs.raw" bs=128K \
-	    count=1 status=none
-	status_is 0 vmls -t volume -pH
-	out_is $'data\t65536\nlogs\t131072'
+	vmclone --from base box2 >/dev/null --set \
+	    'volumes=[{name: data, size: 64M, mount: /srv}, {name: log, size: 1G}]'
+	dd if=/dev/urandom of="$VMPIPE_ROOT/volumes/box2-log/disk.raw" bs=64K \
+	    count=1 conv=notrunc status=none
+	status_is 0 vmls -t volume -pHo name,state,vm,size,mount
+	out_is $'box2-data\tattached\tbox2\t67108864\t/srv
+box2-log\tattached\tbox2\t1073741824\t-'
+	status_is 0 vmls -t volume -pHo name,used,refer 'box2-l*'
+	out_is $'box2-log\t65536\t65536'
+	vmrm -q box2 >/dev/null
+	status_is 0 vmls -t volume -Ho name,state,size box2
+	out_is $'box2-data\torphan\t64M\nbox2-log\torphan\t1G'
+	status_is 0 vmls -t volume box2-data
+	[[ ${lines[0]} == NAME*STATE*VM*SIZE*USED*MOUNT ]]
+	status_is 0 vmls -t volume -o help
+	out_has mount
+	echo '{' >"$VMPIPE_ROOT/volumes/box2-log/volume.json"
+	status_is 65 vmls -t volume -Ho name,error.code
+	out_is $'box2-data\t-\nbox2-log\tvolume_damaged'
+	err_has 'vmls: volume box2-log: volume.json: damaged: '
+	rm -r "$VMPIPE_ROOT/volumes/box2-log"
+	status_is 66 vmls -t volume none
+	err_has 'none: no such volume; run: vmls -t volume'
+}
+
+@test "--why: a VM whose data disk stands on it" {
+	make_store
+	head -c 65536 /dev/urandom >tools.raw
+	vmfetch -qa tools ./tools.raw >/dev/null
+	vmclone --from base box2 --set 'disks=[{name: t, image: tools}]' \
+	    >/dev/null
+	status_is 0 vmls --why tools -Ho kind,name,why
+	out_has $'vm\tbox2\tclone of it'
+	status_is 0 vmgc --keep 0 -o kind,name -H
+	[[ $output != *image* ]]
+	status_is 0 vmls -t image -Ho name tools@1
 }
 
 @test "old disks of upgrades: whose, of which generation, what they take" {
