@@ -110,33 +110,6 @@ change(const struct vm_change *job, const struct vm_op_context *context,
 
 /* ---- the directory ---- */
 
-/* Hard-link what else is in the old directory: chain, console log, seed. */
-static int
-link_rest(struct vm_work *work, int old, struct vm_error *err)
-{
-	int fd = openat(old, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int result = 0;
-
-	if (dir == NULL) {
-		vm_clean_fd(&fd);
-		return vm_error_errno(err, errno, "the VM's directory");
-	}
-	while (result == 0 && (entry = readdir(dir)) != NULL) {
-		const char *name = entry->d_name;
-		struct stat st;
-
-		if (strcmp(name, DISK) == 0 || strcmp(name, META) == 0 ||
-		    fstatat(old, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-		    !S_ISREG(st.st_mode))
-			continue;
-		result = vm_publish_link(&work->publish, old, name, name, err);
-	}
-	closedir(dir);
-	return result;
-}
-
 /* The virtual size of the disk as it is. */
 static int
 read_size(struct vm_work *work, int old, struct vm_error *err)
@@ -149,6 +122,7 @@ read_size(struct vm_work *work, int old, struct vm_error *err)
 static int
 fill_object(struct vm_work *work, struct vm_error *err)
 {
+	static const char *const made[] = { DISK, META, NULL };
 	VM_CLEAN_FD int old = open_old(work, err);
 
 	if (old == -1)
@@ -157,7 +131,7 @@ fill_object(struct vm_work *work, struct vm_error *err)
 		return vm_lineage_check(work->publish.store, work->plan.record,
 			   old, err) == -1 ?
 		    -1 :
-		    link_rest(work, old, err);
+		    vm_publish_link_rest(&work->publish, old, made, err);
 	if (read_size(work, old, err) == -1 ||
 	    vm_publish_link(&work->publish, old, LOCK, LOCK, err) == -1)
 		return -1;

@@ -139,7 +139,7 @@ resolve_name(const struct vm_input *input, const char *name,
 		    "not a record, and names mean nothing here");
 		return NULL;
 	}
-	if (vm_record_check_name(name, failure) == -1)
+	if (!input->any_name && vm_record_check_name(name, failure) == -1)
 		return NULL;
 	return input->resolve(input->context, name, failure);
 }

@@ -32,6 +32,7 @@ struct vm_input {
 	char **operands; /* names; then fd is not read */
 	size_t operand_count;
 	bool allow_empty;	   /* -r; else none: VM_E_NO_INPUT */
+	bool any_name;		   /* resolve says what a name is: NAME@TAG */
 	vm_input_resolve *resolve; /* NULL: names are not accepted */
 	void *context;
 };

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -165,6 +166,44 @@ vm_publish_link(struct vm_publish *publish, int dirfd, const char *from,
 		    "which hard links cannot cross",
 		    from);
 	return vm_error_errno(err, errno, "%s", from);
+}
+
+static bool
+is_made(const char *name, const char *const *made)
+{
+	for (; *made != NULL; made++) {
+		if (strcmp(name, *made) == 0)
+			return true;
+	}
+	return false;
+}
+
+int
+vm_publish_link_rest(struct vm_publish *publish, int dirfd,
+    const char *const *made, struct vm_error *err)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int result = 0;
+
+	if (dir == NULL) {
+		vm_error_errno(err, errno, "directory");
+		vm_clean_fd(&fd);
+		return -1;
+	}
+	while (result == 0 && (entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+		struct stat st;
+
+		if (is_made(name, made) ||
+		    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		result = vm_publish_link(publish, dirfd, name, name, err);
+	}
+	closedir(dir);
+	return result;
 }
 
 int

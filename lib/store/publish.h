@@ -77,6 +77,13 @@ int vm_publish_write(struct vm_publish *publish, const char *file, mode_t mode,
 int vm_publish_link(struct vm_publish *publish, int dirfd, const char *from,
     const char *file, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Hard-link every regular file of dirfd under its name but those of `made`
+ * (NULL-terminated), which the caller makes anew: chain, lock, logs.
+ */
+int vm_publish_link_rest(struct vm_publish *publish, int dirfd,
+    const char *const *made, struct vm_error *err) VM_MUST_CHECK;
+
 /* Done writing fd: set its mode and fsync it (unless in a large batch). */
 int vm_publish_seal(struct vm_publish *publish, int fd, mode_t mode,
     struct vm_error *err) VM_MUST_CHECK;

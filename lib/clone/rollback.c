@@ -1,0 +1,81 @@
+#include "lib/clone/rollback.h"
+
+#include <stdio.h>
+
+#include "lib/base/fd.h"
+#include "lib/clone/identity.h"
+#include "lib/disk/copy.h"
+#include "lib/disk/qcow2.h"
+#include "lib/qemu/img.h"
+#include "lib/store/publish.h"
+#include "lib/store/vm.h"
+
+#define META "vm.json"
+
+/* Everything but the disks and vm.json stays what it is. */
+static int
+link_rest(const struct vm_snapshot_vm *vm, struct vm_publish *publish,
+    struct vm_error *err)
+{
+	const char *made[VM_LIVE_MAX + 2] = { META };
+	size_t i;
+
+	for (i = 0; i < vm->count; i++)
+		made[i + 1] = vm->disks[i].file;
+	return vm_publish_link_rest(publish, vm->dir_fd, made, err);
+}
+
+/* Its size, which may have been another one then, goes to the record. */
+static int
+note_size(const struct vm_snapshot_vm *vm, size_t index, int fd,
+    struct vm_error *err)
+{
+	uint64_t size_bytes;
+	char path[32];
+
+	snprintf(path, sizeof(path), "disks.%zu.size", index);
+	if (vm_qcow2_virtual_size(fd, &size_bytes, err) == -1)
+		return -1;
+	return vm_json_set_int(vm->record, path, (int64_t)size_bytes, err);
+}
+
+static int
+revert_disk(const struct vm_snapshot_vm *vm,
+    const struct vm_snapshot_disk *disk, const char *tag,
+    struct vm_publish *publish, struct vm_error *err)
+{
+	VM_CLEAN_FD int from = vm_fd_open_regular(vm->dir_fd, disk->file, err);
+	VM_CLEAN_FD int to = from == -1 ?
+	    -1 :
+	    vm_publish_create(publish, disk->file, err);
+
+	if (to == -1 || vm_copy_sparse(from, to, err) == -1 ||
+	    vm_img_snapshot(publish->dir_fd, disk->file, VM_IMG_SNAPSHOT_APPLY,
+		tag, err) == -1 ||
+	    note_size(vm, disk->index, to, err) == -1)
+		return vm_error_wrap(err, "%s", disk->file);
+	return vm_publish_seal(publish, to, 0600, err);
+}
+
+int
+vm_rollback_vm(struct vm_snapshot_vm *vm, const char *tag, struct vm_error *err)
+{
+	VM_CLEAN_PUBLISH struct vm_publish publish = { 0 };
+	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	size_t i;
+
+	if (vm_publish_begin(vm->store, &publish, err) == -1 ||
+	    link_rest(vm, &publish, err) == -1)
+		return -1;
+	for (i = 0; i < vm->count; i++) {
+		if (revert_disk(vm, &vm->disks[i], tag, &publish, err) == -1)
+			return -1;
+	}
+	if (vm_identity_renew(vm->record, err) == -1 ||
+	    vm_vm_format(vm->record, &text, err) == -1 ||
+	    vm_publish_write(&publish, META, 0600, text.data, text.len, err) ==
+		-1)
+		return -1;
+	return vm_publish_commit(&publish, VM_STORE_VMS, vm->name,
+	    VM_PUBLISH_REPLACE, err);
+}
