@@ -6,17 +6,19 @@
 #include "lib/base/clock.h"
 #include "lib/base/proc.h"
 #include "lib/image/demand.h"
+#include "lib/image/further.h"
 #include "lib/image/generation.h"
 #include "lib/image/jobs.h"
 #include "lib/image/lockfile.h"
 #include "lib/image/named.h"
+#include "lib/image/outcome.h"
 #include "lib/image/ovf_manifest.h"
 #include "lib/image/siblings.h"
 #include "lib/image/uploads.h"
 #include "lib/record/input.h"
 #include "lib/record/manifest.h"
 
-#define TOOL "vmfetch"
+#define TOOL VM_IMAGE_TOOL
 
 struct run {
 	struct vm_store *store;
@@ -94,50 +96,6 @@ note(struct run *run, const struct vm_fetched *fetched, struct vm_error *err)
 }
 
 static int
-fill(struct vm_json *record, const struct vm_fetched *fetched, uint64_t ms,
-    struct vm_error *err)
-{
-	const struct vm_alias *alias = &fetched->alias;
-
-	if (alias->name[0] != '\0' &&
-	    vm_json_set_string(record, "image.alias", alias->name, err) == -1)
-		return -1;
-	if (fetched->absent)
-		return vm_record_step(record, "absent", NULL, -1, err);
-	if (vm_json_set_string(record, "image.id", alias->id, err) == -1 ||
-	    (alias->generation > 0 &&
-		vm_json_set_int(record, "image.generation", alias->generation,
-		    err) == -1) ||
-	    vm_json_set_int(record, "image.virtual_size",
-		(int64_t)fetched->virtual_size, err) == -1)
-		return -1;
-	return vm_record_step(record, "fetched", "fetch", (long long)ms, err);
-}
-
-/* What the image's file says of it that the record shall say too. */
-static int
-fill_facts(const struct run *run, const struct vm_fetched *fetched,
-    const struct vm_json *facts, struct vm_json *record, struct vm_error *err)
-{
-	return facts == NULL ? 0 :
-			       vm_siblings_describe(run->store, facts,
-				   fetched->alias.name, record, err);
-}
-
-/* What a record made by hand has for a role: only its image. */
-static int
-fill_spec(struct vm_json *record, const struct vm_fetched *fetched,
-    struct vm_error *err)
-{
-	const struct vm_alias *alias = &fetched->alias;
-
-	if (vm_json_get(record, "spec") != NULL)
-		return 0;
-	return vm_json_set_string(record, "spec.image.source",
-	    alias->name[0] != '\0' ? alias->name : alias->id, err);
-}
-
-static int
 pin(const struct run *run, const struct vm_fetched *fetched,
     const struct vm_json *facts, struct vm_error *err)
 {
@@ -186,10 +144,22 @@ fetch_job(void *context, struct vm_job *job, struct vm_error *err)
 	    note(run, &fetched, &failure) == -1 ||
 	    write_manifest(run, &fetched, facts, &failure) == -1)
 		return vm_record_fail(record, TOOL, &failure, err);
-	if (fill(record, &fetched, vm_clock_ms() - start, err) == -1 ||
-	    fill_facts(run, &fetched, facts, record, err) == -1)
+	return vm_outcome_note(run->store, &fetched, facts,
+	    vm_clock_ms() - start, record, err);
+}
+
+/* The image of a role's further disk: it only has to be there. */
+static int
+fetch_alias(void *context, const char *alias, struct vm_error *err)
+{
+	struct run *run = context;
+	struct vm_source source VM_CLEAN_SOURCE = { 0 };
+	struct vm_fetched fetched = { 0 };
+
+	if (vm_source_parse(alias, NULL, &source, err) == -1 ||
+	    fetch(run, &source, &fetched, err) == -1)
 		return -1;
-	return fill_spec(record, &fetched, err);
+	return note(run, &fetched, err);
 }
 
 /* --- sources ------------------------------------------------------------- */
@@ -298,22 +268,6 @@ find_same(const struct run *run, const struct vm_json *record)
 			image))
 			return i + 1;
 	return 0;
-}
-
-/* The same image as another role: the same outcome, asked for once. */
-static int
-copy_outcome(const struct vm_json *from, struct vm_json *record,
-    struct vm_error *err)
-{
-	struct vm_json *image = vm_json_get(from, "image");
-	struct vm_error failure = { 0 };
-
-	if (vm_record_failure(from, TOOL, &failure) == 1)
-		return vm_record_fail(record, TOOL, &failure, err);
-	if (vm_json_set(record, "image", vm_json_copy(image), err) == -1)
-		return -1;
-	return vm_record_step(record, vm_json_string(from, "state", "fetched"),
-	    "fetch", 0, err);
 }
 
 static int
@@ -447,18 +401,25 @@ collect(struct run *run, struct vm_error *err)
 	return 0;
 }
 
-/* The records in the order in which they were asked for. */
+/* What became of an image, in all records that asked for it. */
 static int
-report(struct vm_jobs *jobs, struct vm_records *records, struct vm_error *err)
+share_outcomes(struct vm_jobs *jobs, struct vm_error *err)
 {
 	for (size_t i = 0; i < jobs->count; i++) {
 		const struct vm_job *job = &jobs->items[i];
 
 		if (job->same != 0 &&
-		    copy_outcome(jobs->items[job->same - 1].record, job->record,
-			err) == -1)
+		    vm_outcome_copy(jobs->items[job->same - 1].record,
+			job->record, err) == -1)
 			return -1;
 	}
+	return 0;
+}
+
+/* The records in the order in which they were asked for. */
+static int
+report(struct vm_jobs *jobs, struct vm_records *records, struct vm_error *err)
+{
 	for (size_t i = 0; i < jobs->count; i++)
 		if (vm_records_add(records, VM_TAKE(jobs->items[i].record),
 			err) == -1)
@@ -483,6 +444,9 @@ vm_image_run(struct vm_store *store, const struct vm_image_options *options,
 
 	if (vm_demand_check(options, err) == -1 || collect(&run, err) == -1 ||
 	    vm_jobs_run(&run.jobs, options->jobs, fetch_job, &run, err) == -1)
+		return -1;
+	if (share_outcomes(&run.jobs, err) == -1 ||
+	    vm_further_fetch(&run.jobs, fetch_alias, &run, err) == -1)
 		return -1;
 	return report(&run.jobs, records, err);
 }

@@ -426,3 +426,25 @@ marking_qemu()
 	status_is 64 vmfetch -a 'Bad/Name' ./box.raw
 	status_is 64 vmfetch file://host/x.raw
 }
+
+@test "a manifest's data disks: their images are fetched too, or the role fails" {
+	head -c 65536 /dev/urandom >base.raw
+	head -c 65536 /dev/urandom >tools.raw
+	cat >m.yaml <<-END
+		vmpipe: 1
+		service: shop
+		roles:
+		  db: {image: {source: ./base.raw}}
+		  web:
+		    image: {source: ./base.raw}
+		    disks: [{name: t, image: tools}, {name: empty, size: 1G}]
+	END
+	status_is 66 vmfetch m.yaml
+	[[ $(jq -r '[.role, .state] | @tsv' <<<"$output") == \
+	    $'db\tfetched\nweb\tfailed' ]]
+	err_is 'vmfetch: shop/web: disk t: tools: no such alias; run: vmfetch -a tools SOURCE'
+	vmfetch -qa tools ./tools.raw >/dev/null
+	status_is 0 vmfetch m.yaml
+	[[ $(jq -r .state <<<"$output" | uniq) == fetched ]]
+	[[ $(jq -r .role <<<"$output" | paste -sd ' ') == 'db web' ]]
+}
