@@ -88,7 +88,7 @@ check_uuid(const struct vm_batch *batch, const struct vm_json *stored,
 	    vm_json_string(stored, "name", ""));
 }
 
-/* As vm_existing_compare(); volumes that can be grown are, and then compared. */
+/* As vm_existing_compare(); volumes that can grow do, then are compared. */
 static struct vm_json *
 compare_existing(struct vm_batch *batch, struct vm_batch_item *item,
     bool *rebuild)

@@ -67,6 +67,18 @@ int vm_doctor_check_master(struct vm_store *store, const char *id,
 int vm_doctor_repair_vm(struct vm_store *store, const char *name,
     struct vm_records *findings, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * What the VMs of the store (NULL: none) and of these records, which may come
+ * from many hosts, have in common though each should have it alone (marks.h).
+ * One finding of check "identity" for each VM that has something of another,
+ * whose member "shared" lists what, its value and with whom: "lacking", or a
+ * "note" when it is the name alone.  Records that agree in host, name and UUID
+ * are one VM.  One that has run comes before one that has not.
+ */
+int vm_doctor_check_identity(struct vm_store *store,
+    const struct vm_records *records, struct vm_records *findings,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* How many findings say "lacking". */
 size_t vm_doctor_count(const struct vm_records *findings);
 

@@ -149,13 +149,26 @@ load_raw(struct vm_store *store, const char *name, struct vm_error *err)
 	return NULL;
 }
 
+/* The host it is on, also when the store has come from another. */
+static int
+set_host(struct vm_json *record, struct vm_error *err)
+{
+	char host[256] = "";
+
+	if (vm_json_get(record, "host") == NULL ||
+	    gethostname(host, sizeof(host) - 1) == -1)
+		return 0;
+	return vm_json_set_string(record, "host", host, err);
+}
+
 struct vm_json *
 vm_vm_load(struct vm_store *store, const char *name, bool with_private,
     struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *record = load_raw(store, name, err);
 
-	if (record == NULL || vm_vm_make_absolute(store, record, err) == -1)
+	if (record == NULL || vm_vm_make_absolute(store, record, err) == -1 ||
+	    set_host(record, err) == -1)
 		return NULL;
 	if (!with_private)
 		vm_json_delete(record, "private");

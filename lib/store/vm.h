@@ -7,7 +7,8 @@
  * into every replacement of the directory.
  *
  * In vm.json paths are relative to the VM's directory; loading makes them
- * absolute.  "private" is loaded only where asked for.
+ * absolute, and "host" the name of this host.  "private" is loaded only where
+ * asked for.
  */
 #ifndef VM_STORE_VM_H
 #define VM_STORE_VM_H

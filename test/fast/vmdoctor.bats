@@ -115,3 +115,96 @@ damage()
 	[[ $(jq -r .message <<<"$output") == *'under quarantine; fetching it again: '* ]]
 	[[ ! -e $VMPIPE_ROOT/images/$new ]]
 }
+
+# Three VMs by hand from an image called disk; their records in here.json.
+three_vms()
+{
+	head -c 1M /dev/zero >disk.raw
+	vmfetch -a disk ./disk.raw >/dev/null
+	vmclone --from disk a b c >/dev/null
+	vmls --json >here.json
+}
+
+@test "--identity: VMs of the store that share nothing, and that do" {
+	requires jq
+	status_is 0 vmdoctor --identity --json </dev/null
+	three_vms
+	status_is 0 vmdoctor --identity --json </dev/null
+	[[ $(jq -r '.subject, .result, .message' <<<"$output") == \
+	    $'host\nok\n3 VMs have nothing in common' ]]
+	before=$(snapshot)
+	# c gets what a has, but its name and MAC; b is one that has run
+	jq --slurpfile a store/vms/a/vm.json '.private = $a[0].private |
+	    .identity = ($a[0].identity | .nics[0].mac = "52:54:00:00:00:01")' \
+	    store/vms/c/vm.json >c
+	cat c >store/vms/c/vm.json
+	jq --slurpfile a store/vms/a/vm.json '.started = true |
+	    .identity.nics = $a[0].identity.nics' store/vms/b/vm.json >b
+	cat b >store/vms/b/vm.json
+	mac=$(jq -r .identity.nics[0].mac b)
+	status_is 69 vmdoctor --identity -o subject,result,message,fix -H </dev/null
+	out_is "a	lacking	mac $mac: as b	\
+vmrm a && vmclone --from disk a | vmcustomize
+c	lacking	uuid, machine-id, instance-id, generation-id, ssh-host-key, \
+random-seed: as a	vmrm c && vmclone --from disk c | vmcustomize"
+	err_is ''
+	[[ $(vmdoctor --identity --json </dev/null | jq -c '.shared[0] | .with') == \
+	    $'"b"\n"a"' ]]
+	[[ $(vmdoctor --identity --json </dev/null) != \
+	    *"$(jq -r .private.random_seed c)"* ]]
+	# what it says mends it
+	vmrm -q c >/dev/null
+	vmclone -q --from disk c >/dev/null
+	status_is 69 vmdoctor --identity -Ho subject </dev/null
+	out_is a
+	[[ $before != "$(snapshot)" ]]
+}
+
+@test "--identity: records of many hosts on stdin, each VM once" {
+	requires jq
+	three_vms
+	# the same records again, told twice, are the same VMs
+	status_is 0 vmdoctor --identity < <(cat here.json here.json)
+	# a store that was copied to another host, and both go on
+	jq -c 'select(.name == "b") | .host = "other" | .started = true' \
+	    here.json >other.json
+	status_is 69 vmdoctor --identity --json --root "$PWD/none" \
+	    < <(cat here.json other.json)
+	host=$(hostname)
+	[[ $(jq -r '.subject, (.shared | map(.what) | join(" "))' <<<"$output") == \
+	    "$host/b"$'\nname uuid machine-id instance-id generation-id mac ssh-host-key' ]]
+	[[ $(jq -r .fix <<<"$output") == \
+	    'vmrm b && vmclone --from disk b | vmcustomize' ]]
+	# with the store's own VMs; one that ran elsewhere is mended there
+	jq -c '.host = "third"' other.json >>other.json
+	status_is 69 vmdoctor --identity -Ho subject,fix <other.json
+	[[ ${lines[0]} == "third/b	ssh third 'vmclone --from b b-2 | \
+vmcustomize | vmdeploy && vmrm b'" ]]
+	# a name alone is a note
+	jq -c '.host = "other" | .identity = {uuid: .name}' here.json >names.json
+	status_is 0 vmdoctor --identity --json <names.json
+	[[ $(jq -r .result <<<"$output" | uniq) == note ]]
+}
+
+@test "--identity: what is no record is told; names are not taken" {
+	requires jq
+	three_vms
+	status_is 65 vmdoctor --identity < <(echo '{"vmpipe":1,'; cat here.json)
+	err_has 'vmdoctor: standard input:1: '
+	out_has '3 VMs have nothing in common'
+	status_is 64 vmdoctor --identity a
+	status_is 64 vmdoctor --identity --images
+	echo x >store/vms/b/vm.json
+	status_is 69 vmdoctor --identity --json </dev/null
+	[[ $(jq -r 'select(.check == "record") | .subject + " " + .result + " " +
+	    .fix' <<<"$output") == 'b lacking vmrm b' ]]
+}
+
+@test "--identity: an address that a manifest gives twice" {
+	requires jq
+	three_vms
+	vmclone --from disk --set 'networks=[{bridge: br0, address: 10.0.0.5/24}]' \
+	    d e >/dev/null
+	status_is 69 vmdoctor --identity -Ho subject,message,fix </dev/null
+	out_is 'e	address 10.0.0.5 on bridge:br0: as d	-'
+}
