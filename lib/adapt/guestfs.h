@@ -2,7 +2,7 @@
  * guestfs.h - the engine that reaches guests through a libguestfs appliance.
  *
  * One appliance serves the drives that were added before it was started, each
- * a qcow2 file with its format given, never guessed.  libguestfs' own direct
+ * with its format given, never guessed.  libguestfs' own direct
  * back end is used; whether it may use KVM is said by
  * LIBGUESTFS_BACKEND_SETTINGS (lib/qemu/accel.h).
  */
@@ -22,8 +22,8 @@ struct vm_guestfs_options {
 struct vm_guestfs *vm_guestfs_new(const struct vm_guestfs_options *options,
     struct vm_error *err) VM_MUST_CHECK;
 
-/* The next drive: a qcow2 file of ours, opened for writing. */
-int vm_guestfs_add_drive(struct vm_guestfs *g, const char *path,
+/* The next drive: a qcow2 (or raw) file of ours, opened for writing. */
+int vm_guestfs_add_drive(struct vm_guestfs *g, const char *path, bool is_raw,
     struct vm_error *err) VM_MUST_CHECK;
 
 /*

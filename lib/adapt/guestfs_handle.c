@@ -31,7 +31,7 @@ vm_guestfs_new(const struct vm_guestfs_options *options, struct vm_error *err)
 }
 
 int
-vm_guestfs_add_drive(struct vm_guestfs *g, const char *path,
+vm_guestfs_add_drive(struct vm_guestfs *g, const char *path, bool is_raw,
     struct vm_error *err)
 {
 	/*
@@ -39,8 +39,8 @@ vm_guestfs_add_drive(struct vm_guestfs *g, const char *path,
 	 * away then, and published only after a sync of our own.
 	 */
 	if (guestfs_add_drive_opts(g->h, path, GUESTFS_ADD_DRIVE_OPTS_FORMAT,
-		"qcow2", GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe",
-		GUESTFS_ADD_DRIVE_OPTS_DISCARD, "disable", -1) == -1)
+		is_raw ? "raw" : "qcow2", GUESTFS_ADD_DRIVE_OPTS_CACHEMODE,
+		"unsafe", GUESTFS_ADD_DRIVE_OPTS_DISCARD, "disable", -1) == -1)
 		return vm_guestfs_error(g, path, err);
 	g->drive_count++;
 	return 0;

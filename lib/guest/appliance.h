@@ -21,7 +21,8 @@
 #include "lib/guest/ops.h"
 
 struct vm_change {
-	const char *disk; /* path of the qcow2 file to change */
+	const char *disk; /* path of the file to change */
+	bool is_raw;	  /* else it is qcow2 */
 	const char *base; /* jobs of the same base have the same layout */
 	const struct vm_json *layout; /* NULL: to be found */
 	bool network;		      /* the appliance needs one */

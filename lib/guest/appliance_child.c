@@ -30,7 +30,8 @@ start(struct vm_change *const *jobs, size_t count, struct vm_error *err)
 	if (g == NULL)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
-		if (vm_guestfs_add_drive(g, jobs[i]->disk, err) == -1)
+		if (vm_guestfs_add_drive(g, jobs[i]->disk, jobs[i]->is_raw,
+			err) == -1)
 			return NULL;
 	if (vm_guestfs_launch(g, err) == -1)
 		return NULL;

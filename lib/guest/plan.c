@@ -140,7 +140,7 @@ make_layer_key(struct vm_plan *plan, struct vm_error *err)
 	VM_CLEAN_JSON struct vm_json *all = vm_json_new_object();
 	struct vm_json *ops;
 
-	if (vm_json_count(plan->layer_ops) == 0)
+	if (vm_json_count(plan->layer_ops) == 0 || plan->is_raw)
 		return 0;
 	ops = vm_ops_canonical(plan->layer_ops, err);
 	if (vm_json_set(all, "operations", ops, err) == -1 ||
@@ -290,6 +290,8 @@ vm_plan_make(struct vm_store *store, const struct vm_json *record,
 		return -1;
 	snprintf(plan->image_id, sizeof plan->image_id, "%s",
 	    vm_json_string(stored, "image.id", ""));
+	plan->is_raw = strcmp(vm_json_string(stored, "disks.0.format", ""),
+			   "raw") == 0;
 	plan->record = vm_json_copy(stored);
 	if (plan->record == NULL)
 		return vm_error_nomem(err);
@@ -401,7 +403,8 @@ vm_plan_describe(const struct vm_plan *plan, struct vm_buf *out,
 	if (plan->layer_key[0] != '\0' &&
 	    vm_buf_format(out, err, "; layer %.12s", plan->layer_key) == -1)
 		return -1;
-	if (describe_ops("shared:", plan->layer_ops, out, err) == -1 ||
+	if (describe_ops(plan->is_raw ? "its own:" : "shared:", plan->layer_ops,
+		out, err) == -1 ||
 	    (plan->with_identity &&
 		vm_buf_add_string(out, "; identity", err) == -1))
 		return -1;

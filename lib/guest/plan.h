@@ -8,7 +8,8 @@
  *	operations		those given by hand, in order, for replay
  *
  * A disk that has never run is built again, on the layer of customize: and of
- * the operations by hand.  On a disk that has run only new operations by hand
+ * the operations by hand; a reflink or a copy, which stands on nothing, gets
+ * these itself.  On a disk that has run only new operations by hand
  * are done, in place; what else differs is drift.  A copy of another VM (its
  * disk has run, its identity is not written yet) gets its identity in place.
  */
@@ -27,6 +28,7 @@ struct vm_plan {
 	struct vm_json *record;	   /* the VM's next one, with "private" */
 	struct vm_json *layer_ops; /* REBUILD: below the clone; or empty */
 	struct vm_json *clone_ops; /* in the clone itself */
+	bool is_raw; /* no layer: layer_ops are done to the disk itself */
 	bool with_identity, set_hostname;
 	char image_id[80];
 	char layer_key[VM_PLAN_DIGEST]; /* "": right on the image */

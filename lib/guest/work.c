@@ -13,11 +13,11 @@
 #include "lib/guest/disk_file.h"
 #include "lib/record/drift.h"
 #include "lib/record/record.h"
+#include "lib/store/fresh.h"
 #include "lib/store/further.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
-#define DISK "disk.qcow2"
 #define META "vm.json"
 #define LOCK "lock"
 
@@ -72,6 +72,19 @@ vm_work_lock(struct vm_store *store, struct vm_work *work,
 
 /* ---- the job ---- */
 
+/* The disk in its record, and its file's name. */
+static struct vm_json *
+get_disk(const struct vm_work *work)
+{
+	return vm_json_get(work->plan.record, "disks.0");
+}
+
+static const char *
+get_file(const struct vm_work *work)
+{
+	return vm_vm_disk_file(get_disk(work));
+}
+
 static int
 open_old(const struct vm_work *work, struct vm_error *err)
 {
@@ -85,13 +98,14 @@ make_disk(struct vm_change *job, struct vm_error *err)
 	struct vm_work *work = job->arg;
 	VM_CLEAN_FD int old = -1;
 
+	/* a reflink in a store that was moved to where there are none: a copy */
 	if (work->plan.action == VM_PLAN_REBUILD)
-		return vm_disk_file_make(&work->publish, DISK,
-		    &work->base->chain, work->disk_size, err);
+		return vm_fresh_make(&work->publish, &work->base->chain,
+		    get_disk(work), true, err);
 	old = open_old(work, err);
-	return old == -1 ?
-	    -1 :
-	    vm_disk_file_copy(&work->publish, DISK, old, DISK, err);
+	return old == -1 ? -1 :
+			   vm_disk_file_copy(&work->publish, get_file(work),
+			       old, get_file(work), err);
 }
 
 static int
@@ -101,6 +115,8 @@ change(const struct vm_change *job, const struct vm_op_context *context,
 	const struct vm_work *work = job->arg;
 	const struct vm_plan *plan = &work->plan;
 
+	if (plan->is_raw && vm_ops_apply(context, plan->layer_ops, err) == -1)
+		return -1;
 	if (plan->with_identity &&
 	    vm_identity_apply(context, plan->record, plan->set_hostname,
 		warnings, err) == -1)
@@ -114,15 +130,28 @@ change(const struct vm_change *job, const struct vm_op_context *context,
 static int
 read_size(struct vm_work *work, int old, struct vm_error *err)
 {
-	VM_CLEAN_FD int fd = vm_fd_open_regular(old, DISK, err);
+	VM_CLEAN_FD int fd = vm_fd_open_regular(old, get_file(work), err);
+	uint64_t size_bytes;
+	struct stat st;
 
-	return fd == -1 ? -1 : vm_qcow2_virtual_size(fd, &work->disk_size, err);
+	if (fd == -1)
+		return -1;
+	if (!work->plan.is_raw) {
+		if (vm_qcow2_virtual_size(fd, &size_bytes, err) == -1)
+			return -1;
+	} else if (fstat(fd, &st) == 0) {
+		size_bytes = (uint64_t)st.st_size;
+	} else {
+		return vm_error_errno(err, errno, "%s", get_file(work));
+	}
+	return vm_json_set_int(get_disk(work), "size", (int64_t)size_bytes,
+	    err);
 }
 
 static int
 fill_object(struct vm_work *work, struct vm_error *err)
 {
-	static const char *const made[] = { DISK, META, NULL };
+	const char *const made[] = { get_file(work), META, NULL };
 	VM_CLEAN_FD int old = open_old(work, err);
 
 	if (old == -1)
@@ -135,7 +164,8 @@ fill_object(struct vm_work *work, struct vm_error *err)
 	if (read_size(work, old, err) == -1 ||
 	    vm_publish_link(&work->publish, old, LOCK, LOCK, err) == -1)
 		return -1;
-	if (vm_chain_link(&work->base->chain, &work->publish, err) == -1)
+	if (vm_fresh_link(&work->publish, &work->base->chain, get_disk(work),
+		err) == -1)
 		return -1;
 	return vm_further_link(&work->publish, work->plan.record, old, err);
 }
@@ -145,6 +175,8 @@ vm_work_begin(struct vm_store *store, struct vm_work *work,
     struct vm_error *err)
 {
 	const struct vm_plan *plan = &work->plan;
+	unsigned flags = vm_ops_flags(plan->clone_ops) |
+	    (plan->is_raw ? vm_ops_flags(plan->layer_ops) : 0);
 
 	if (plan->action == VM_PLAN_REBUILD && !work->base->is_open) {
 		*err = work->base->error;
@@ -153,15 +185,18 @@ vm_work_begin(struct vm_store *store, struct vm_work *work,
 	if (vm_publish_begin(store, &work->publish, err) == -1 ||
 	    fill_object(work, err) == -1)
 		return -1;
-	work->disk = vm_buf_printf(err, "%s/%s/%s/" DISK, store->root,
-	    vm_store_dir_name(work->publish.at), work->publish.name);
+	work->disk = vm_buf_printf(err, "%s/%s/%s/%s", store->root,
+	    vm_store_dir_name(work->publish.at), work->publish.name,
+	    get_file(work));
 	if (work->disk == NULL)
 		return -1;
 	work->job = (struct vm_change){
 		.disk = work->disk,
+		.is_raw = plan->is_raw,
 		.base = plan->image_id,
 		.layout = work->base->layout,
-		.network = (vm_ops_flags(plan->clone_ops) & VM_OP_NETWORK) != 0,
+		.network = (flags & VM_OP_NETWORK) != 0,
+		.heavy = plan->is_raw && vm_json_count(plan->layer_ops) > 0,
 		.make_disk = make_disk,
 		.change = change,
 		.arg = work,
@@ -217,7 +252,8 @@ vm_work_complete(struct vm_work *work, struct vm_error *err)
 	    vm_json_set(record, "warnings", VM_TAKE(work->job.warnings), err) ==
 		-1)
 		return -1;
-	if (vm_disk_file_seal(&work->publish, DISK, 0600, err) == -1 ||
+	if (vm_disk_file_seal(&work->publish, get_file(work), 0600, err) ==
+		-1 ||
 	    vm_lineage_note(work->publish.dir_fd, record, err) == -1 ||
 	    vm_vm_format(record, &text, err) == -1)
 		return -1;

@@ -3,8 +3,9 @@
  *
  * The VM's own directory is not touched until the change is complete; then
  * the two change places in one rename, so that a VM is as it was or has
- * everything, whoever is killed.  A clone that never ran gets a fresh overlay,
- * a disk that has run is copied (sharing blocks where the file system can).
+ * everything, whoever is killed.  A clone that never ran gets a fresh disk (an
+ * overlay, or another reflink or copy of the master), a disk that has run is
+ * copied (sharing blocks where the file system can).
  */
 #ifndef VM_GUEST_WORK_H
 #define VM_GUEST_WORK_H
@@ -18,7 +19,6 @@ struct vm_work {
 	int lock_fd;	      /* the VM's; or -1 */
 	struct vm_base *base; /* borrowed */
 	struct vm_publish publish;
-	uint64_t disk_size;
 	char *disk; /* path of the disk being changed */
 	struct vm_change job;
 };
