@@ -18,6 +18,7 @@ struct opts {
 	uint64_t cluster_size;
 	bool lazy_refcounts;
 	bool extended_l2;
+	bool ephemeral;
 	struct vm_cli_list host_keys;
 	bool no_sync;
 	bool no_host_keys;
@@ -85,6 +86,10 @@ static const struct vm_cli_option options[] = {
 	    .help = "an overlay that allocates 32nds of its clusters",
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, extended_l2) },
+	{ .name = "ephemeral",
+	    .help = "remove the VMs when they stop",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, ephemeral) },
 	{ .name = "no-host-keys",
 	    .help = "make no SSH host keys: the guest shall make its own",
 	    .type = VM_CLI_FLAG,
@@ -148,6 +153,7 @@ run(const struct opts *o, struct vm_error *err)
 		.cluster_size = o->cluster_size,
 		.lazy_refcounts = o->lazy_refcounts,
 		.extended_l2 = o->extended_l2,
+		.ephemeral = o->ephemeral,
 		.jobs = (unsigned)o->values.jobs,
 		.no_sync = o->no_sync,
 		.no_host_keys = o->no_host_keys,

@@ -1,4 +1,4 @@
-/* vmgc - frees space: takes away what nothing reaches, never a VM. */
+/* vmgc - frees space: takes away what nothing reaches. */
 #include "lib/base/cli.h"
 #include "lib/record/output.h"
 #include "lib/store/prune.h"
@@ -36,14 +36,14 @@ static const struct vm_cli_option options[] = {
 static const struct vm_cli cli = {
 	.name = "vmgc",
 	.synopsis = "",
-	.summary = "frees space: removes what nothing reaches, never a VM",
+	.summary = "frees space: removes what nothing reaches",
 	.options = options,
 	.common = VM_CLI_DRY_RUN | VM_CLI_OUTPUT,
 };
 
 static const struct vm_output_field fields[] = {
 	{ "kind", NULL, false,
-	    "image, layer, file, old, part, litter, trash, quarantine" },
+	    "vm, image, layer, file, old, part, litter, trash, quarantine" },
 	{ "name", NULL, false, "its name; of an image ALIAS@GENERATION" },
 	{ "bytes", NULL, true, "what removing it frees" },
 	{ "reason", NULL, false, "why it goes" },

@@ -11,6 +11,7 @@
 #include "lib/clone/existing.h"
 #include "lib/clone/network.h"
 #include "lib/clone/threads.h"
+#include "lib/store/ephemeral.h"
 
 #define BUILDS_EACH 16 /* clones that are worth a thread */
 
@@ -135,6 +136,20 @@ settle_existing(struct vm_batch *batch, struct vm_batch_item *item)
 		item->action = VM_BATCH_REBUILD;
 }
 
+/* Was it for one run, and has had it?  Then it is gone; -1: in the failure. */
+static int
+end_ephemeral(struct vm_batch *batch, struct vm_batch_item *item)
+{
+	const char *name = vm_json_string(item->record, "name", "");
+
+	if (item->action != VM_BATCH_PASS || vm_error_is_set(&item->failure) ||
+	    !vm_ephemeral_has_run(item->record))
+		return 0;
+	return batch->options->dry_run ?
+	    vm_ephemeral_is_over(batch->store, name, &item->failure) :
+	    vm_ephemeral_reap(batch->store, name, &item->failure);
+}
+
 int
 vm_batch_add_vm(struct vm_batch *batch, const struct vm_json *image_record,
     const struct vm_source *source, const char *name, long long index,
@@ -149,9 +164,16 @@ vm_batch_add_vm(struct vm_batch *batch, const struct vm_json *image_record,
 	item = &batch->items[batch->count - 1];
 	item->source = source;
 	item->action = VM_BATCH_MAKE;
-	if (exists)
-		settle_existing(batch, item);
-	return 0;
+	if (!exists)
+		return 0;
+	settle_existing(batch, item);
+	if (end_ephemeral(batch, item) != 1)
+		return 0;
+	/* as if it had not been there */
+	vm_json_free(item->record);
+	item->record = make_record(image_record, source, name, index, err);
+	item->action = VM_BATCH_MAKE;
+	return item->record == NULL ? -1 : 0;
 }
 
 /* ---- building, on several threads ---- */

@@ -60,6 +60,8 @@ add_image(struct run *run, struct vm_json *record, struct vm_source *source,
 	if (apply_sets(run->options, record, err) == -1 ||
 	    vm_build_disk_size(record, source, &size_bytes, err) == -1 ||
 	    vm_mode_wish(run->store, run->options, source, record, err) == -1 ||
+	    (run->options->ephemeral &&
+		vm_json_set_bool(record, "ephemeral", true, err) == -1) ||
 	    vm_json_set_string(record, "host", run->host, err) == -1 ||
 	    vm_expand_record(record, run->options, run->existing, &expand,
 		err) == -1)

@@ -39,6 +39,7 @@ struct vm_clone_options {
 	bool copy_ok;	       /* reflink may become a copy */
 	uint64_t cluster_size; /* of an overlay, bytes; 0: 64 KiB */
 	bool lazy_refcounts, extended_l2; /* of an overlay */
+	bool ephemeral;	     /* removed when they stop (store/ephemeral.h) */
 	const char *size;    /* as --set disk=SIZE; NULL: as the role says */
 	const char *indices; /* "3-7,9": exactly these; NULL: by number */
 	const char *uuid;    /* of the one VM that is made; NULL: a fresh one */

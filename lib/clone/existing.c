@@ -113,7 +113,10 @@ vm_existing_compare(struct vm_store *store,
 		return NULL;
 	if (vm_json_set(stored, "drift", drift, err) == -1 ||
 	    (vm_mode_differs(options, stored, wanted) &&
-		add_word(drift, "disk", err) == -1))
+		add_word(drift, "disk", err) == -1) ||
+	    (vm_json_bool(wanted, "ephemeral", false) &&
+		!vm_json_bool(stored, "ephemeral", false) &&
+		add_word(drift, "machine", err) == -1))
 		return NULL;
 	*rebuild = !vm_json_bool(stored, "started", false) &&
 	    (has_word(drift, "image") || has_word(drift, "disk") ||
@@ -158,7 +161,8 @@ int
 vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
     struct vm_json *wanted, struct vm_error *err)
 {
-	static const char *const kept[] = { "identity", "private", "index" };
+	static const char *const kept[] = { "identity", "private", "index",
+		"ephemeral" };
 	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(store,
 	    vm_json_string(wanted, "name", ""), true, err);
 	size_t i;

@@ -125,7 +125,7 @@ record_from_vm(struct vm_store *store, const char *name, struct vm_error *err)
 	static const char *const own[] = { "name", "index", "service", "role",
 		"identity", "disks", "chain", "lock_inode", "run", "ssh",
 		"drift", "error", "timing_ms", "applied.identity",
-		"applied.instance", "autostart" };
+		"applied.instance", "autostart", "ephemeral" };
 	VM_CLEAN_JSON struct vm_json *record = vm_vm_load(store, name, false,
 	    err);
 	size_t i;

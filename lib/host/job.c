@@ -13,6 +13,7 @@
 #include "lib/host/words.h"
 #include "lib/record/drift.h"
 #include "lib/record/manifest.h"
+#include "lib/store/ephemeral.h"
 #include "lib/store/vm.h"
 
 #define TOOL "vmdeploy"
@@ -134,6 +135,30 @@ lock_or_adopt(struct vm_job *job, struct vm_error *err)
 	return vm_subject_refresh(job->store, job->record, err);
 }
 
+/* It could not be removed, or was: either way there is nothing to start. */
+static int
+fail_over(struct vm_error *err)
+{
+	if (vm_error_is_set(err))
+		return -1;
+	vm_error_set(err, VM_E_NO_INPUT, "ephemeral_over",
+	    "ephemeral, and has stopped: removed");
+	return vm_error_hint(err, "vmclone --ephemeral, to have it anew");
+}
+
+/* The same of a dry run. */
+static int
+check_over(struct vm_job *job, struct vm_error *err)
+{
+	int over = vm_ephemeral_is_over(job->store,
+	    vm_json_string(job->record, "name", ""), err);
+
+	if (over == 1)
+		return vm_error_set(err, VM_E_NO_INPUT, "ephemeral_over",
+		    "ephemeral, and has stopped: it would be removed");
+	return over;
+}
+
 static int
 lock_and_launch(struct vm_job *job, struct vm_error *err)
 {
@@ -153,6 +178,9 @@ lock_and_launch(struct vm_job *job, struct vm_error *err)
 	    vm_json_string(job->record, "name", ""), err);
 	if (launch->dir_fd == -1)
 		return -1;
+	if (vm_ephemeral_end(job->store,
+		vm_json_string(job->record, "name", ""), err) != 0)
+		return fail_over(err);
 	if (vm_manifest_check_role(vm_json_get(job->record, "spec"), err) ==
 		-1 ||
 	    vm_launch_begin(launch, err) == -1)
@@ -191,6 +219,7 @@ vm_job_format(struct vm_job *job, const char *qemu, bool kvm,
 
 	init_launch(job, qemu, kvm);
 	if (vm_subject_refresh(job->store, job->record, &err) == 0 &&
+	    check_over(job, &err) == 0 &&
 	    vm_manifest_check_role(vm_json_get(job->record, "spec"), &err) ==
 		0 &&
 	    (launch->dir_fd = vm_store_open_object(job->store, VM_STORE_VMS,

@@ -18,6 +18,7 @@
 #include "lib/qemu/process.h"
 #include "lib/host/ready.h"
 #include "lib/host/subject.h"
+#include "lib/store/ephemeral.h"
 #include "lib/store/vm.h"
 
 #define TOOL "vmstop"
@@ -165,13 +166,17 @@ step(struct job *job, uint64_t now_ms, struct vm_error *err)
 
 /* ---- the beginning ---- */
 
-/* Not running: only a state that says otherwise is put right. */
+/*
+ * Not running: only a state that says otherwise is put right, and what is over
+ * removed.
+ */
 static int
 settle(struct job *job, struct vm_error *err)
 {
 	const char *state = vm_json_string(job->record, "state", "");
 
-	if (strcmp(state, "running") != 0 && strcmp(state, "ready") != 0)
+	if (strcmp(state, "running") != 0 && strcmp(state, "ready") != 0 &&
+	    !vm_ephemeral_has_run(job->record))
 		return 0;
 	return vm_subject_note_stopped(job->store, job->record, err);
 }
@@ -199,11 +204,18 @@ open_process(struct job *job, struct vm_error *err)
 static int
 plan_stop(struct job *job, bool is_busy, struct vm_error *err)
 {
-	if (is_busy)
-		vm_log(VM_LOG_WARN, "%s: would be stopped",
-		    vm_json_string(job->record, "name", ""));
+	bool goes = vm_ephemeral_has_run(job->record);
+
+	if (is_busy || goes)
+		vm_log(VM_LOG_WARN, "%s: would be %s%s%s",
+		    vm_json_string(job->record, "name", ""),
+		    is_busy ? "stopped" : "", is_busy && goes ? " and " : "",
+		    goes ? "removed" : "");
 	return vm_json_set_string(job->record, "planned",
-	    is_busy ? "stop" : "none", err);
+	    is_busy  ? "stop" :
+		goes ? "remove" :
+		       "none",
+	    err);
 }
 
 /* Its lock is held, yet no process found: it may be just ending. */

@@ -20,14 +20,15 @@
 
 struct vm_stop_options {
 	bool force;	     /* do not ask */
-	bool dry_run;	     /* only set planned: "stop" or "none" */
+	bool dry_run;	     /* only set planned: "stop", "remove" or "none" */
 	uint64_t timeout_ms; /* from asking to insisting */
 };
 
 /*
  * Stop the VMs of records, in place: state "stopped", stopped_by "agent",
- * "acpi" or "force".  One that does not run passes through.  Failures are noted
- * in each; -1 only when nothing could be tried.
+ * "acpi" or "force".  One that does not run passes through.  An ephemeral VM is
+ * removed then (state "removed"), also one that has ended by itself.  Failures
+ * are noted in each; -1 only when nothing could be tried.
  */
 int vm_stop_run(struct vm_store *store, const struct vm_stop_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;

@@ -3,14 +3,15 @@
 
 #include "lib/base/clean.h"
 #include "lib/record/record.h"
+#include "lib/store/ephemeral.h"
 #include "lib/store/vm.h"
 
 #define LOCK_MS 2000
 
 /* What the store owns. */
 static const char *const facts[] = { "image", "layer", "disks", "chain",
-	"lock_inode", "identity", "applied", "started", "run", "ssh", "state",
-	NULL };
+	"lock_inode", "identity", "applied", "started", "ephemeral", "run",
+	"ssh", "state", NULL };
 
 int
 vm_subject_check_kind(const struct vm_json *record, struct vm_error *err)
@@ -50,12 +51,18 @@ int
 vm_subject_note_stopped(struct vm_store *store, struct vm_json *record,
     struct vm_error *err)
 {
-	VM_CLEAN_FD int lock = vm_vm_lock(store,
-	    vm_json_string(record, "name", ""), LOCK_MS, err);
+	const char *name = vm_json_string(record, "name", "");
+	VM_CLEAN_FD int lock = vm_vm_lock(store, name, LOCK_MS, err);
+	int ended;
 
 	if (lock == -1)
 		return -1;
 	vm_json_delete(record, "run.pid");
+	ended = vm_ephemeral_end(store, name, err);
+	if (ended != 0)
+		return ended == -1 ?
+		    -1 :
+		    vm_json_set_string(record, "state", "removed", err);
 	if (vm_json_set_string(record, "state", "stopped", err) == -1)
 		return -1;
 	return vm_vm_save(store, record, err);

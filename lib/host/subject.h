@@ -22,7 +22,8 @@ int vm_subject_refresh(struct vm_store *store, struct vm_json *record,
 
 /*
  * Set state and save it when the lock of the VM, which runs no more, can be
- * had; otherwise somebody else is already at work and will say.
+ * had; otherwise somebody else is already at work and will say.  An ephemeral
+ * VM is removed, and its state is "removed".
  */
 int vm_subject_note_stopped(struct vm_store *store, struct vm_json *record,
     struct vm_error *err) VM_MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "lib/base/proc.h"
 #include "lib/base/size.h"
 #include "lib/store/durable.h"
+#include "lib/store/ephemeral.h"
 #include "lib/store/pin.h"
 #include "lib/store/prune_plan.h"
 #include "lib/store/publish.h"
@@ -339,10 +340,13 @@ vm_prune_run(struct vm_store *store, const struct vm_prune_options *options,
     struct vm_records *records, struct vm_error *err)
 {
 	VM_CLEAN_PRUNE struct vm_prune_plan plan = { 0 };
-	size_t first = records->count;
+	size_t first;
 
-	if (vm_prune_plan(store, options, &plan, err) == -1)
+	/* first: what they stood on may then be free */
+	if (vm_ephemeral_sweep(store, options->dry_run, records, err) == -1 ||
+	    vm_prune_plan(store, options, &plan, err) == -1)
 		return -1;
+	first = records->count;
 	for (size_t i = 0; i < plan.doomed; i++) {
 		struct vm_json *record = describe(&plan.items[plan.order[i]],
 		    err);

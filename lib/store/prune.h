@@ -25,8 +25,8 @@
  * taken the name: then the old one is not put back.  Two vmgc may run at once:
  * what the other took first is passed over.
  *
- * Clocks.  What is live is never removed, whatever any clock says: a VM, what
- * it stands on, what a process has locked, what is pinned or leased.  Ages are
+ * Clocks.  What is live is never removed, whatever any clock says: a VM (but
+ * an ephemeral one that has stopped, ephemeral.h), what it stands on, what a process has locked, what is pinned or leased.  Ages are
  * those of use.h, which a clock that jumps cannot make greater, and they count
  * only for what has no links besides; max_space goes by the order of uses, not
  * by time.
@@ -54,9 +54,10 @@ struct vm_prune_options {
 
 /*
  * Append a record for each thing taken: {"kind","name","bytes","reason",
- * "state":"removed"}, kind being litter, part, trash, quarantine, old, layer,
- * file or image (which has "image" as well), bytes what that frees.  A dry run has
- * "planned":"remove" instead of the state.  What was used meanwhile has the
+ * "state":"removed"}, kind being vm (an ephemeral one that is over), litter,
+ * part, trash, quarantine, old, layer, file or image (which has "image" as
+ * well), bytes what that frees.  A dry run has "planned":"remove" instead of
+ * the state.  What was used meanwhile has the
  * state "kept"; what cannot be removed is a failed record.  Logged: a clock
  * that has jumped, and how much is missing to max_space.  -1 only when nothing
  * could be tried, or a signal came.

@@ -127,6 +127,15 @@ plan_removal(struct removal *removal, struct vm_json *record,
 	return 1;
 }
 
+/* An ephemeral VM is removed by the vmstop of --force: then it is done. */
+static bool
+is_gone(const struct removal *removal, const struct vm_json *record,
+    const struct vm_error *err)
+{
+	return removal->options->force && err->kind == VM_E_NO_INPUT &&
+	    vm_json_bool(record, "ephemeral", false);
+}
+
 static int
 remove_vm(struct removal *removal, struct vm_json *record, char **moved,
     struct vm_error *err)
@@ -146,6 +155,10 @@ remove_vm(struct removal *removal, struct vm_json *record, char **moved,
 	if (planned != 0)
 		return planned == -1 ? -1 : 0;
 	lock = take_lock(removal, name, err);
+	if (lock == -1 && is_gone(removal, record, err)) {
+		vm_error_clear(err);
+		return vm_json_set_string(record, "state", "removed", err);
+	}
 	if (lock == -1 || check_record(store, name, record, err) == -1 ||
 	    vm_publish_keep_unsynced(store, VM_STORE_VMS, name, VM_STORE_TRASH,
 		name, vm_publish_newest(removal->trash, name), moved,
