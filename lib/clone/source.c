@@ -108,7 +108,9 @@ open_vm(struct vm_store *store, const char *name, struct vm_source *source,
 	if (source->lock_fd == -1 &&
 	    vm_running_find(store, name, source, &busy) == -1) {
 		*err = busy;
-		return -1;
+		return busy.kind == VM_E_TRY_AGAIN ?
+		    vm_error_hint(err, "vmstop %s", name) :
+		    -1;
 	}
 	record = vm_vm_load(store, name, false, err);
 	if (record == NULL ||
