@@ -228,6 +228,18 @@ check_names(const struct vm_json *record, struct vm_error *err)
 	return 0;
 }
 
+static bool
+has_disk(const struct vm_json *record, const struct vm_json *wanted)
+{
+	const struct vm_json *disks = vm_json_get(record, "disks");
+
+	for (size_t i = 1; i < vm_json_count(disks); i++)
+		if (strcmp(vm_json_string(vm_json_at(disks, i), "name", ""),
+			vm_json_string(wanted, "name", "-")) == 0)
+			return true;
+	return false;
+}
+
 int
 vm_disks_add(const struct vm_source *source, struct vm_json *record,
     struct vm_publish *publish, struct vm_disks *disks, struct vm_error *err)
@@ -239,7 +251,8 @@ vm_disks_add(const struct vm_source *source, struct vm_json *record,
 	if (check_names(record, err) == -1)
 		return -1;
 	for (i = 0; i < vm_json_count(data); i++)
-		if (add_data_disk(source, vm_json_at(data, i), record, publish,
+		if (!has_disk(record, vm_json_at(data, i)) &&
+		    add_data_disk(source, vm_json_at(data, i), record, publish,
 			err) == -1)
 			return -1;
 	if (vm_json_count(volumes) == 0)

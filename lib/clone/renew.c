@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "lib/clone/build.h"
+#include "lib/clone/disks.h"
 #include "lib/clone/identity.h"
 #include "lib/clone/network.h"
 #include "lib/record/drift.h"
 #include "lib/record/manifest.h"
+#include "lib/store/further.h"
 #include "lib/store/vm.h"
 
 /* "debian-12@3", or the beginning of the image's id. */
@@ -221,20 +224,55 @@ set_cards(struct vm_ledger *ledger, struct vm_renew *renew,
 	return vm_json_set(renew->next, "identity.nics", nics, err);
 }
 
-/* Volumes and data disks: the old directory and the new one share them. */
-static int
-link_disks(const struct vm_renew *renew, int old, struct vm_publish *publish,
-    struct vm_error *err)
+/* Does the role still ask for this data disk? */
+static bool
+is_kept(const struct vm_json *record, const struct vm_json *disk)
 {
-	const struct vm_json *disks = vm_json_get(renew->stored, "disks");
+	const struct vm_json *wanted = vm_json_get(record, "spec.disks");
+	const char *name = vm_json_string(disk, "name", "");
 
-	for (size_t i = 1; i < vm_json_count(disks); i++) {
-		const char *file = vm_vm_disk_file(vm_json_at(disks, i));
+	if (vm_json_get(disk, "volume") != NULL)
+		return false;
+	for (size_t i = 0; i < vm_json_count(wanted); i++)
+		if (strcmp(vm_json_string(vm_json_at(wanted, i), "name", ""),
+			name) == 0)
+			return true;
+	return false;
+}
 
-		if (vm_publish_link(publish, old, file, file, err) == -1)
+/*
+ * Data disks that are there stay, in the old directory and in the new one; so
+ * do volumes, which are taken again like those that are new.
+ */
+static int
+add_disks(struct vm_renew *renew, int old, struct vm_publish *publish,
+    struct vm_disks *disks, struct vm_error *err)
+{
+	const struct vm_json *had = vm_json_get(renew->stored, "disks");
+	struct vm_json *kept = vm_json_new_array();
+
+	for (size_t i = 0; i < vm_json_count(had); i++)
+		if ((i == 0 || is_kept(renew->next, vm_json_at(had, i))) &&
+		    vm_json_append(kept, vm_json_copy(vm_json_at(had, i)),
+			err) == -1) {
+			vm_json_free(kept);
 			return -1;
-	}
-	return 0;
+		}
+	if (vm_json_set(renew->next, "disks", kept, err) == -1 ||
+	    vm_further_link(publish, renew->next, old, err) == -1)
+		return -1;
+	return vm_disks_add(&renew->source, renew->next, publish, disks, err);
+}
+
+static int
+build(struct vm_store *store, struct vm_renew *renew, int old,
+    struct vm_publish *publish, struct vm_disks *disks, struct vm_error *err)
+{
+	if (vm_publish_begin(store, publish, err) == -1 ||
+	    add_disks(renew, old, publish, disks, err) == -1)
+		return -1;
+	return vm_build_clone(&renew->source, renew->next, true, old, publish,
+	    err);
 }
 
 int
@@ -245,18 +283,24 @@ vm_renew_commit(struct vm_store *store, struct vm_renew *renew, bool running,
 	VM_CLEAN_FD int old = vm_store_open_object(store, VM_STORE_VMS, name,
 	    err);
 	VM_CLEAN_LEDGER struct vm_ledger *ledger = vm_ledger_new(store, err);
-	VM_CLEAN_PUBLISH struct vm_publish publish = { 0 };
+	VM_CLEAN_PUBLISH struct vm_publish publish = { .store = NULL };
+	struct vm_disks disks = { .count = 0 };
+	struct vm_error ungrown = { 0 };
 
 	if (old == -1 || ledger == NULL ||
 	    set_upgrade(renew, running, err) == -1 ||
-	    set_cards(ledger, renew, err) == -1 ||
-	    vm_publish_begin(store, &publish, err) == -1 ||
-	    link_disks(renew, old, &publish, err) == -1 ||
-	    vm_build_clone(&renew->source, renew->next, true, old, &publish,
-		err) == -1)
+	    set_cards(ledger, renew, err) == -1)
 		return -1;
-	return vm_publish_commit(&publish, VM_STORE_VMS, name,
-	    VM_PUBLISH_REPLACE_KEEP, err);
+	if (build(store, renew, old, &publish, &disks, err) == -1 ||
+	    vm_publish_commit(&publish, VM_STORE_VMS, name,
+		VM_PUBLISH_REPLACE_KEEP, err) == -1) {
+		vm_disks_release(store, &disks);
+		return -1;
+	}
+	/* it can be grown again, and is no reason to go back */
+	if (vm_disks_settle(store, &disks, renew->next, &ungrown) == -1)
+		vm_log(VM_LOG_WARN, "%s: %s", name, ungrown.message);
+	return 0;
 }
 
 void

@@ -288,6 +288,43 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	[ "$(old .spec.memory 1)" != 2G ]
 }
 
+@test "volumes and data disks are the same ones, new ones are made" {
+	vmclone --from img --set 'volumes=[{name: data, size: 8M}]' \
+	    --set 'disks=[{name: more, size: 4M}, {name: less, size: 4M}]' \
+	    box >clone.json
+	edit box '.started = true | .state = "stopped"'
+	image 2
+	jq -c 'del(.disks) | .spec.disks[1].name = "extra" |
+	    .spec.volumes[0].size = "16M"' clone.json >wish.json
+	inode() { stat -c %i "$VMPIPE_ROOT/vms/box/$1"; }
+	data=$(inode volume-data.raw) more=$(inode more.qcow2)
+	status_is 0 vmupgrade <wish.json
+	[ "$(stored '.disks[] | .name // "-"' | xargs)" = '- more extra data' ]
+	[ "$data $more" = "$(inode volume-data.raw) $(inode more.qcow2)" ]
+	[ "$VMPIPE_ROOT/volumes/box-data/disk.raw" -ef "$VMPIPE_ROOT/vms/box/volume-data.raw" ]
+	[ "$(stat -c %s "$VMPIPE_ROOT/vms/box/volume-data.raw")" = 16777216 ]
+	[ ! -e "$VMPIPE_ROOT/vms/box/less.qcow2" ]
+	qemu-img check -q "$VMPIPE_ROOT/vms/box/extra.qcow2"
+	status_is 0 vmupgrade --rollback box
+	[ "$(stored '.disks[] | .name // "-"' | xargs)" = '- more less data' ]
+	[ "$more" = "$(inode more.qcow2)" ]
+	vmgc --old >/dev/null
+	[ "$VMPIPE_ROOT/volumes/box-data/disk.raw" -ef "$VMPIPE_ROOT/vms/box/volume-data.raw" ]
+	no_litter
+}
+
+@test "a raw clone stays one" {
+	vmclone --from img --mode copy box >/dev/null
+	edit box '.started = true | .state = "stopped"'
+	image 2
+	status_is 0 vmupgrade box
+	[ "$(stored '.disks[0] | .path, .mode' | xargs)" = 'disk.raw copy' ]
+	cmp disk.raw "$VMPIPE_ROOT/vms/box/disk.raw"
+	! cmp -s disk.raw "$VMPIPE_ROOT/old/box.1/disk.raw"
+	status_is 0 vmupgrade --rollback box
+	! cmp -s disk.raw "$VMPIPE_ROOT/vms/box/disk.raw"
+}
+
 @test "what is not there, busy or another's" {
 	behind
 	status_is 66 vmupgrade none
