@@ -11,6 +11,7 @@
 #include "lib/disk/backing.h"
 #include "lib/disk/qcow2.h"
 #include "lib/guest/disk_file.h"
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 /* The VM's disk in our object: a name that nothing below it can have. */
@@ -114,7 +115,8 @@ vm_export_source_open(struct vm_store *store, const struct vm_json *record,
 	if (source->lock_fd == -1)
 		return vm_error_hint(err, "vmstop %s", vm);
 	source->vm_fd = vm_store_open_object(store, VM_STORE_VMS, vm, err);
-	if (source->vm_fd == -1)
+	if (source->vm_fd == -1 ||
+	    vm_lineage_check(store, record, source->vm_fd, err) == -1)
 		return -1;
 	if (add_file(&source->chain, vm_vm_disk_file(disk),
 		strcmp(vm_json_string(disk, "format", "qcow2"), "raw") == 0,

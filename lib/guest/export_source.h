@@ -26,7 +26,7 @@ struct vm_export_source {
  * Find the disk (`name` of a data disk; NULL: the system's) of the VM of this
  * record from the store, lock the VM, and read what the disk stands on.
  * VM_E_TRY_AGAIN "in_use", VM_E_NO_INPUT "disk_not_found", VM_E_DATA
- * "bad_overlay", "bad_chain".
+ * "bad_overlay", "bad_chain", and as vm_lineage_check().
  */
 int vm_export_source_open(struct vm_store *store, const struct vm_json *record,
     const char *name, struct vm_export_source *source, struct vm_error *err)

@@ -216,6 +216,16 @@ is_image()
 	no_litter
 }
 
+@test "a disk whose base is no longer what it was: 65" {
+	chmod 644 "$VMPIPE_ROOT"/images/*/*.raw
+	echo x | dd of="$(echo "$VMPIPE_ROOT"/images/*/*.raw)" conv=notrunc \
+	    status=none
+	status_is 65 vmexport --keep-identity box a.raw
+	[[ $(jq -r .error.code <<<"$output") == base_changed ]]
+	[[ ! -e a.raw ]]
+	no_litter
+}
+
 @test "a full disk leaves nothing, neither FILE nor litter: 74" {
 	cramped()
 	{

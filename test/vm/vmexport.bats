@@ -1,0 +1,95 @@
+# vmexport of real guests: what is removed from them, what is made of the image.
+# Boots and appliances are slow, so cases do much at once.
+
+load ../lib/common
+load ../lib/vm
+
+# look FILE COMMAND...: guestfish on an image, one command per argument.
+look()
+{
+	local file=$1
+
+	shift
+	{ printf 'run\nmount-ro /dev/sda1 /\n'; printf '%s\n' "$@"; } |
+	    LIBGUESTFS_BACKEND=direct \
+	    LIBGUESTFS_BACKEND_SETTINGS=$(guestfs_settings) \
+	    guestfish --ro --format=qcow2 -a "$file"
+}
+
+# Emulation, unless KVM was proved here.
+guestfs_settings()
+{
+	grep -q '"kvm":true' "$VMPIPE_ROOT/locks/accel.json" 2>/dev/null ||
+	    echo force_tcg
+}
+
+# A debian VM called box, ready; root logs in with `key'.
+start_box()
+{
+	requires jq ssh-keygen ssh-keyscan guestfish \
+	    "$VMPIPE_GUESTS/debian.qcow2"
+	ssh-keygen -q -t ed25519 -N '' -f key
+	vmfetch -q -a debian "$VMPIPE_GUESTS/debian.qcow2" |
+	    vmclone --set memory=384M --set 'ready={ssh: true, timeout: 10m}' \
+		box | vmcustomize --ssh-inject root:file:key.pub |
+	    vmdeploy >box.json
+	[[ $(jq -r .state box.json) == ready ]]
+}
+
+@test "an image for a colleague: nothing of box in it; a VM made of it is its own" {
+	start_box
+	status_is 0 vmssh -i key root@box 'echo mine >/root/data; sync'
+	vmstop -q -t 5m box | vmexport -O qcow2 -c - >box.qcow2
+	[[ $(qemu-img info --output=json box.qcow2 |
+	    jq 'has("backing-filename")') == false ]]
+	no_litter
+
+	look box.qcow2 'filesize /etc/machine-id' \
+	    'glob-expand /etc/ssh/ssh_host_*' \
+	    'glob-expand /etc/systemd/network/10-vmpipe-*' \
+	    'exists /etc/hostname' 'exists /etc/vmpipe-release' \
+	    'exists /var/lib/systemd/random-seed' \
+	    'glob-expand /var/log/journal/*' 'grep 127.0.1.1 /etc/hosts' \
+	    'cat /root/data' 'cat /root/.ssh/authorized_keys' >seen
+	diff seen - <<-END
+		0
+		false
+		false
+		false
+		mine
+
+		$(<key.pub)
+
+	END
+
+	vmfetch -q -a box ./box.qcow2 |
+	    vmclone --set memory=384M --set 'ready={ssh: true, timeout: 10m}' \
+		mine | vmcustomize --ssh-inject root:file:key.pub |
+	    vmdeploy >mine.json
+	[[ $(jq -r .state mine.json) == ready ]]
+	status_is 0 vmssh -i key root@mine \
+	    'hostname; cat /etc/machine-id /root/data'
+	out_is "mine
+$(jq -r .identity.machine_id mine.json)
+mine"
+	[[ $(jq -r .identity.machine_id mine.json) != \
+	    "$(jq -r .identity.machine_id box.json)" ]]
+	vmstop -qf mine >/dev/null
+
+	# Nobody gives it an identity: it makes one.
+	vmclone --from box --set memory=384M \
+	    --set 'ready={agent: true, timeout: 10m}' bare | vmdeploy >bare.json
+	[[ $(jq -r .state bare.json) == ready ]]
+	wait_for -t 120 scanned bare
+	[[ $(<scanned) != *"$(jq -r .identity.ssh_host_keys[0] bare.json |
+	    cut -d' ' -f2)"* ]]
+	vmstop -qf bare >/dev/null
+}
+
+# Its sshd says which key it has.
+scanned()
+{
+	ssh-keyscan -t ed25519 -p "$(jq -r .ssh.port "$1.json")" 127.0.0.1 \
+	    2>/dev/null >scanned
+	[[ -s scanned ]]
+}
