@@ -112,6 +112,20 @@ pick(const struct vm_json *from, const char *path, struct vm_json *to,
 }
 
 /* What may be printed of it: a new value. */
+/* What is of use in the store only. */
+static const char *const inner[] = { "private", "chain", "lock_inode" };
+
+#define INNERS (sizeof(inner) / sizeof(inner[0]))
+
+static bool
+has_inner(const struct vm_json *record)
+{
+	for (size_t i = 0; i < INNERS; i++)
+		if (vm_json_member(record, inner[i]) != NULL)
+			return true;
+	return false;
+}
+
 static struct vm_json *
 make_public(const struct vm_json *record,
     const struct vm_output_columns *columns, struct vm_error *err)
@@ -126,7 +140,8 @@ make_public(const struct vm_json *record,
 	for (size_t i = 0; columns != NULL && i < columns->count; i++)
 		if (pick(record, columns->items[i].path, copy, err) == -1)
 			return NULL;
-	vm_json_delete(copy, "private");
+	for (size_t i = 0; columns == NULL && i < INNERS; i++)
+		vm_json_delete(copy, inner[i]);
 	return VM_TAKE(copy);
 }
 
@@ -136,7 +151,7 @@ add_json(const struct vm_json *record, const struct vm_output_columns *columns,
 {
 	VM_CLEAN_JSON struct vm_json *copy = NULL;
 
-	if (columns != NULL || vm_json_member(record, "private") != NULL) {
+	if (columns != NULL || has_inner(record)) {
 		copy = make_public(record, columns, err);
 		if (copy == NULL)
 			return -1;

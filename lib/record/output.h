@@ -27,7 +27,8 @@ struct vm_output {
 };
 
 /*
- * Write them all, in order, without "private" members; failed records are
+ * Write them all, in order, without what is of use in the store only
+ * ("private", and the facts of what a VM stands on); failed records are
  * written too.
  */
 int vm_output_write(const struct vm_output *output,

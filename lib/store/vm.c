@@ -198,21 +198,23 @@ vm_vm_format(const struct vm_json *record, struct vm_buf *out,
 
 /* What the record does not carry but vm.json must not lose. */
 static int
-keep_private(struct vm_store *store, const char *name, struct vm_json *record,
+keep_inner(struct vm_store *store, const char *name, struct vm_json *record,
     struct vm_error *err)
 {
-	VM_CLEAN_JSON struct vm_json *stored = NULL;
-	const struct vm_json *private;
+	static const char *const inner[] = { "private", "chain", "lock_inode" };
+	VM_CLEAN_JSON struct vm_json *stored = load_raw(store, name, err);
 
-	if (vm_json_get(record, "private") != NULL)
-		return 0;
-	stored = load_raw(store, name, err);
 	if (stored == NULL)
 		return -1;
-	private = vm_json_get(stored, "private");
-	return private == NULL ?
-	    0 :
-	    vm_json_set(record, "private", vm_json_copy(private), err);
+	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++) {
+		const struct vm_json *value = vm_json_member(stored, inner[i]);
+
+		if (value != NULL && vm_json_member(record, inner[i]) == NULL &&
+		    vm_json_set_member(record, inner[i], vm_json_copy(value),
+			err) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 int
@@ -229,7 +231,7 @@ vm_vm_save(struct vm_store *store, const struct vm_json *record,
 	copy = vm_json_copy(record);
 	if (copy == NULL)
 		return vm_error_nomem(err);
-	if (keep_private(store, name, copy, err) == -1 ||
+	if (keep_inner(store, name, copy, err) == -1 ||
 	    vm_vm_format(copy, &text, err) == -1)
 		return -1;
 	dir_fd = vm_store_open_object(store, VM_STORE_VMS, name, err);

@@ -27,7 +27,8 @@ struct vm_json *vm_vm_load(struct vm_store *store, const char *name,
 
 /*
  * Replace vm.json (0600) with this record, paths made relative.  A record
- * without "private" keeps what was stored; the caller holds the lock.
+ * without "private" or lineage.h's members keeps what was stored; the caller
+ * holds the lock.
  */
 int vm_vm_save(struct vm_store *store, const struct vm_json *record,
     struct vm_error *err) VM_MUST_CHECK;
