@@ -76,6 +76,49 @@ test_each(void **state)
 	    "[\"image\",\"customize\",\"instance\",\"disk\",\"machine\"]");
 }
 
+#define DISKS                                                                  \
+	"{\"spec\":{},\"disks\":[{\"size\":1073741824},"                       \
+	"{\"name\":\"s\",\"size\":1073741824},"                                \
+	"{\"name\":\"t\",\"size\":512,\"alias\":\"tools\"},"                   \
+	"{\"name\":\"d\",\"volume\":\"a-d\",\"size\":1048576,"                 \
+	"\"mount\":\"/srv\"}]}"
+#define EMPTY "{\"name\":\"s\",\"size\":\"1G\"}"
+#define TOOLS "{\"name\":\"t\",\"image\":\"tools\"}"
+#define DATA "{\"name\":\"d\",\"size\":\"1M\",\"mount\":\"/srv\"}"
+
+/* Further disks count as they are, in any order. */
+static void
+test_disks(void **state)
+{
+	static const char *const differ[] = {
+		"{\"disks\":[" EMPTY "," TOOLS "]}",
+		"{\"disks\":[" EMPTY "],\"volumes\":[" DATA "]}",
+		"{\"disks\":[" EMPTY "," DATA "],\"volumes\":[" TOOLS "]}",
+		"{\"disks\":[" EMPTY "," EMPTY "],\"volumes\":[" DATA "]}",
+		"{\"disks\":[" EMPTY ",{\"name\":\"t\",\"image\":\"x\"}],"
+		"\"volumes\":[" DATA "]}",
+		"{\"disks\":[{\"name\":\"s\",\"size\":\"2G\"}," TOOLS "],"
+		"\"volumes\":[" DATA "]}",
+		"{\"disks\":[" EMPTY "," TOOLS "],\"volumes\":["
+		"{\"name\":\"d\",\"size\":\"1M\"}]}",
+		"{\"disks\":[" EMPTY "," TOOLS "],\"volumes\":["
+		"{\"name\":\"d\",\"size\":\"2M\",\"mount\":\"/srv\"}]}",
+	};
+
+	(void)state;
+	expect(DISKS,
+	    "{\"disks\":[" TOOLS "," EMPTY "],\"volumes\":[" DATA "]}", NULL,
+	    "[]");
+	for (size_t i = 0; i < sizeof(differ) / sizeof(differ[0]); i++) {
+		VM_CLEAN_JSON struct vm_json *stored = json(DISKS);
+		VM_CLEAN_JSON struct vm_json *spec = json(differ[i]);
+
+		expect(DISKS, differ[i], NULL, "[\"disk\"]");
+		assert_true(vm_drift_has_volume_sizes(stored, spec) ==
+		    (strstr(differ[i], "2M") != NULL));
+	}
+}
+
 static void
 test_remove(void **state)
 {
@@ -120,6 +163,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_digest),
 	};

@@ -20,8 +20,8 @@
 #define DISK "disk.raw"
 #define META "volume.json"
 #define LOCK "lock"
-#define WAIT_MS 5000 /* for a lock: the work under it is short */
-#define TRIES 8	     /* when others make and remove it meanwhile */
+#define WAIT_MS 30000 /* for those who make clones with it */
+#define TRIES 8	      /* when others make and remove it meanwhile */
 
 /* --- names -----------------------------------------------------------------*/
 
@@ -161,7 +161,8 @@ vm_volume_close(struct vm_volume *volume)
 }
 
 int
-vm_volume_lock(struct vm_store *store, const char *id, struct vm_error *err)
+vm_volume_lock(struct vm_store *store, const char *id, uint64_t wait_ms,
+    struct vm_error *err)
 {
 	struct vm_error cause = { 0 };
 	char path[VM_VOLUME_ID + sizeof("/" LOCK)];
@@ -169,7 +170,7 @@ vm_volume_lock(struct vm_store *store, const char *id, struct vm_error *err)
 
 	snprintf(path, sizeof(path), "%s/" LOCK, id);
 	fd = vm_lock_take(store->fds[VM_STORE_VOLUMES], path, false, true,
-	    WAIT_MS, &cause);
+	    wait_ms, &cause);
 	if (fd != -1)
 		return fd;
 	if (cause.kind == VM_E_NO_INPUT)
@@ -186,7 +187,7 @@ int
 vm_volume_open(struct vm_store *store, const char *id, struct vm_volume *volume,
     struct vm_error *err)
 {
-	VM_CLEAN_FD int lock_fd = vm_volume_lock(store, id, err);
+	VM_CLEAN_FD int lock_fd = vm_volume_lock(store, id, WAIT_MS, err);
 	VM_CLEAN_FD int dir_fd = lock_fd == -1 ? -1 : open_dir(store, id, err);
 	struct vm_json *facts = dir_fd == -1 ? NULL :
 					       load_facts(dir_fd, id, err);

@@ -51,10 +51,10 @@ struct vm_json *vm_volume_load(struct vm_store *store, const char *id,
     struct vm_error *err) VM_MUST_CHECK;
 
 /* Its lock; VM_E_NO_INPUT "volume_not_found", VM_E_TRY_AGAIN "in_use". */
-int vm_volume_lock(struct vm_store *store, const char *id, struct vm_error *err)
-    VM_MUST_CHECK;
+int vm_volume_lock(struct vm_store *store, const char *id, uint64_t wait_ms,
+    struct vm_error *err) VM_MUST_CHECK;
 
-/* Lock and load. */
+/* Lock and load; a vmclone that has it is waited for. */
 int vm_volume_open(struct vm_store *store, const char *id,
     struct vm_volume *volume, struct vm_error *err) VM_MUST_CHECK;
 

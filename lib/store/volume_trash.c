@@ -38,7 +38,8 @@ static int
 trash_one(struct vm_store *store, const char *vm, const char *id,
     char *const *trash, struct vm_error *err)
 {
-	VM_CLEAN_FD int lock_fd = vm_volume_lock(store, id, err);
+	VM_CLEAN_FD int lock_fd = vm_volume_lock(store, id, VM_LOCK_NO_WAIT,
+	    err);
 	VM_CLEAN_FREE char *kept = NULL;
 	char wish[TRASH_NAME];
 
