@@ -20,7 +20,7 @@
 struct run {
 	struct vm_store *store;
 	const struct vm_export_options *options;
-	struct vm_json *stored; /* the VM's record, as it is in the store */
+	const char *name; /* the VM's */
 	struct vm_export_source source;
 	struct vm_export_target target;
 	struct vm_json *warnings; /* NULL: none */
@@ -31,7 +31,6 @@ release(struct run *run)
 {
 	vm_export_target_close(&run->target);
 	vm_export_source_close(&run->source);
-	vm_json_free(run->stored);
 	vm_json_free(run->warnings);
 }
 
@@ -80,7 +79,7 @@ strip(struct run *run, struct vm_error *err)
 	VM_CLEAN(vm_appliance_release)
 	struct vm_change job = {
 		.disk = disk,
-		.base = vm_json_string(run->stored, "image.id", ""),
+		.base = run->name,
 		.make_disk = make_disk,
 		.change = change,
 		.arg = run,
@@ -112,8 +111,7 @@ write_image(struct run *run, int to, struct vm_error *err)
 		.name = name,
 	};
 
-	snprintf(name, sizeof name, "%s.%s",
-	    vm_json_string(run->stored, "name", ""), flatten.format);
+	snprintf(name, sizeof name, "%s.%s", run->name, flatten.format);
 	if (vm_img_flatten(&flatten, err) == -1)
 		return -1;
 	return vm_export_target_finish(&run->target, err);
@@ -136,8 +134,7 @@ say_planned(const struct run *run)
 	const char *file = options->file;
 
 	vm_log(VM_LOG_WARN, "%s: would write %s (%s%s, %llu MiB, %s)",
-	    vm_json_string(run->stored, "name", ""),
-	    file == NULL ? "to standard output" : file,
+	    run->name, file == NULL ? "to standard output" : file,
 	    vm_export_format(options), options->compress ? ", compressed" : "",
 	    (unsigned long long)run->source.chain.virtual_size >> 20,
 	    identity_word(run));
@@ -149,11 +146,9 @@ note_export(struct run *run, struct vm_json *record, struct vm_error *err)
 	const struct vm_export_target *target = &run->target;
 
 	for (size_t i = 0; i < vm_json_count(run->warnings); i++)
-		vm_log(VM_LOG_WARN, "%s: %s",
-		    vm_json_string(run->stored, "name", ""),
+		vm_log(VM_LOG_WARN, "%s: %s", run->name,
 		    vm_json_text(vm_json_at(run->warnings, i)));
-	vm_log(VM_LOG_INFO, "%s: %s, %llu bytes, sha256 %s, %s",
-	    vm_json_string(run->stored, "name", ""),
+	vm_log(VM_LOG_INFO, "%s: %s, %llu bytes, sha256 %s, %s", run->name,
 	    target->path == NULL ? "standard output" : target->path,
 	    (unsigned long long)target->size, target->sha256,
 	    identity_word(run));
@@ -178,7 +173,7 @@ note_export(struct run *run, struct vm_json *record, struct vm_error *err)
 static int
 add_hint(const struct run *run, struct vm_error *err)
 {
-	const char *name = vm_json_string(run->stored, "name", "");
+	const char *name = run->name;
 	const char *file = run->options->file == NULL ? "-" :
 							run->options->file;
 
@@ -199,11 +194,11 @@ export_vm(struct run *run, struct vm_json *record, struct vm_error *err)
 	uint64_t begin = vm_clock_ms();
 	int to;
 
-	if (vm_vm_check_facts(run->stored, record, err) == -1 ||
-	    vm_export_target_check(run->store, options, &run->target, err) ==
+	if (vm_export_target_check(run->store, options, &run->target, err) ==
 		-1 ||
-	    vm_export_source_open(run->store, run->stored, options->disk,
-		&run->source, err) == -1)
+	    vm_export_source_open(run->store, run->name, options->disk,
+		&run->source, err) == -1 ||
+	    vm_vm_check_facts(run->source.record, record, err) == -1)
 		return -1;
 	if (options->dry_run) {
 		say_planned(run);
@@ -212,8 +207,7 @@ export_vm(struct run *run, struct vm_json *record, struct vm_error *err)
 	/* first, so that what forbids it is said before the long work */
 	to = vm_export_target_open(run->store, &run->target, err);
 	if (to == -1 ||
-	    vm_export_source_take(run->store, run->stored, &run->source, err) ==
-		-1)
+	    vm_export_source_take(run->store, &run->source, err) == -1)
 		return -1;
 	if (run->source.is_system && !options->keep_identity &&
 	    strip(run, err) == -1)
@@ -229,11 +223,11 @@ int
 vm_export_run(struct vm_store *store, const struct vm_export_options *options,
     struct vm_json *record, struct vm_error *err)
 {
-	const char *name = vm_json_string(record, "name", "");
 	VM_CLEAN(release)
 	struct run run = {
 		.store = store,
 		.options = options,
+		.name = vm_json_string(record, "name", ""),
 		.source = VM_EXPORT_SOURCE_NONE,
 		.target = VM_EXPORT_TARGET_NONE,
 	};
@@ -244,8 +238,5 @@ vm_export_run(struct vm_store *store, const struct vm_export_options *options,
 		    vm_json_string(record, "kind", "none"));
 		return vm_error_hint(err, "vmclone");
 	}
-	run.stored = vm_vm_load(store, name, false, err);
-	if (run.stored == NULL)
-		return -1;
 	return export_vm(&run, record, err) == 0 ? 0 : add_hint(&run, err);
 }

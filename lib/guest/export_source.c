@@ -6,11 +6,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/fd.h"
 #include "lib/disk/backing.h"
 #include "lib/disk/qcow2.h"
 #include "lib/guest/disk_file.h"
+#include "lib/qemu/live.h"
+#include "lib/qemu/process.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
@@ -18,10 +21,11 @@
 #define TOP "top"
 
 static int
-find_disk(const struct vm_json *record, const char *name,
-    struct vm_export_source *source, struct vm_error *err)
+find_disk(const char *name, struct vm_export_source *source,
+    struct vm_error *err)
 {
-	const struct vm_json *disks = vm_json_get(record, "disks");
+	const struct vm_json *disks = vm_json_get(source->record, "disks");
+	const char *vm = vm_json_string(source->record, "name", "");
 
 	source->is_system = name == NULL;
 	source->disk = 0;
@@ -34,10 +38,8 @@ find_disk(const struct vm_json *record, const char *name,
 			return 0;
 		}
 	vm_error_set(err, VM_E_NO_INPUT, "disk_not_found",
-	    "%s: it has no disk named %s", vm_json_string(record, "name", ""),
-	    name);
-	return vm_error_hint(err, "vmls -o disks %s",
-	    vm_json_string(record, "name", ""));
+	    "%s: it has no disk named %s", vm, name);
+	return vm_error_hint(err, "vmls -o disks %s", vm);
 }
 
 /* One more file below; its name goes into a list of options for QEMU. */
@@ -100,42 +102,110 @@ read_size(struct vm_export_source *source, struct vm_error *err)
 	return 0;
 }
 
-int
-vm_export_source_open(struct vm_store *store, const struct vm_json *record,
-    const char *name, struct vm_export_source *source, struct vm_error *err)
+/* The VM's lock could not be had: is that because it runs? */
+static int
+check_running(const char *name, struct vm_export_source *source,
+    struct vm_error *err)
 {
-	const char *vm = vm_json_string(record, "name", "");
-	const struct vm_json *disk;
+	VM_CLEAN_QMP struct vm_qmp qmp = VM_QMP_CLOSED;
 
-	source->chain = (struct vm_chain){ .dir_fd = -1 };
-	if (find_disk(record, name, source, err) == -1)
+	if (source->lock_fd != -1 ||
+	    vm_process_connect(source->record, source->vm_fd, VM_PROCESS_ASK_MS,
+		&qmp, NULL) == 0)
+		return 0;
+	vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
+	    "%s: another command works on it", name);
+	return -1;
+}
+
+static int
+lock_vm(struct vm_store *store, const char *name,
+    struct vm_export_source *source, struct vm_error *err)
+{
+	struct vm_error busy = { 0 };
+
+	source->lock_fd = vm_vm_lock_shared(store, name, &busy);
+	if (source->lock_fd == -1 && busy.kind != VM_E_TRY_AGAIN) {
+		*err = busy;
 		return -1;
-	disk = vm_json_at(vm_json_get(record, "disks"), source->disk);
-	source->lock_fd = vm_vm_lock_shared(store, vm, err);
-	if (source->lock_fd == -1)
-		return vm_error_hint(err, "vmstop %s", vm);
-	source->vm_fd = vm_store_open_object(store, VM_STORE_VMS, vm, err);
-	if (source->vm_fd == -1 ||
-	    vm_lineage_check(store, record, source->vm_fd, err) == -1)
+	}
+	source->record = vm_vm_load(store, name, false, err);
+	if (source->record == NULL)
 		return -1;
-	if (add_file(&source->chain, vm_vm_disk_file(disk),
-		strcmp(vm_json_string(disk, "format", "qcow2"), "raw") == 0,
-		err) == -1 ||
-	    read_chain(source, err) == -1)
-		return vm_error_wrap(err, "%s", vm);
-	return read_size(source, err);
+	source->vm_fd = vm_store_open_object(store, VM_STORE_VMS, name, err);
+	return source->vm_fd == -1 ? -1 : check_running(name, source, err);
 }
 
 int
-vm_export_source_take(struct vm_store *store, const struct vm_json *record,
-    struct vm_export_source *source, struct vm_error *err)
+vm_export_source_open(struct vm_store *store, const char *name,
+    const char *disk, struct vm_export_source *source, struct vm_error *err)
+{
+	const struct vm_json *found;
+
+	source->chain = (struct vm_chain){ .dir_fd = -1 };
+	if (lock_vm(store, name, source, err) == -1 ||
+	    find_disk(disk, source, err) == -1 ||
+	    vm_lineage_check(store, source->record, source->vm_fd, err) == -1)
+		return -1;
+	found = vm_json_at(vm_json_get(source->record, "disks"), source->disk);
+	if (add_file(&source->chain, vm_vm_disk_file(found),
+		strcmp(vm_json_string(found, "format", "qcow2"), "raw") == 0,
+		err) == -1 ||
+	    read_chain(source, err) == -1 || read_size(source, err) == -1)
+		return vm_error_wrap(err, "%s", name);
+	return 0;
+}
+
+/* A disk like the VM's with nothing in it yet, below it the same files. */
+static int
+make_empty(const struct vm_export_source *source, int fd, struct vm_error *err)
+{
+	const struct vm_chain *chain = &source->chain;
+	struct vm_qcow2_options options = {
+		.virtual_size = chain->virtual_size,
+	};
+
+	if (chain->files[0].is_raw)
+		return ftruncate(fd, (off_t)chain->virtual_size) == 0 ?
+		    0 :
+		    vm_error_errno(err, errno, "the copy");
+	if (chain->count > 1) {
+		options.backing_file = chain->files[1].name;
+		options.backing_format = chain->files[1].is_raw ? "raw" :
+								  "qcow2";
+	}
+	return vm_qcow2_create(fd, &options, err);
+}
+
+/* The disk of a VM that runs, by its QEMU. */
+static int
+copy_top(struct vm_export_source *source, struct vm_error *err)
+{
+	const struct vm_chain *chain = &source->chain;
+	VM_CLEAN_FD int fd = vm_publish_create(&source->publish, TOP, err);
+	const struct vm_live_target target = {
+		.disk = source->disk,
+		.fd = fd,
+		.format = chain->files[0].is_raw ? "raw" : "qcow2",
+		.full = chain->count == 1,
+	};
+
+	if (fd == -1 || make_empty(source, fd, err) == -1)
+		return -1;
+	return vm_live_copy(source->record, source->vm_fd, &target, 1, err);
+}
+
+int
+vm_export_source_take(struct vm_store *store, struct vm_export_source *source,
+    struct vm_error *err)
 {
 	struct vm_chain *chain = &source->chain;
+	bool runs = source->lock_fd == -1;
 
-	(void)record;
-	if (vm_publish_begin(store, &source->publish, err) == -1)
+	if (vm_publish_begin(store, &source->publish, err) == -1 ||
+	    (runs && copy_top(source, err) == -1))
 		return -1;
-	for (size_t i = 0; i < chain->count; i++) {
+	for (size_t i = runs ? 1 : 0; i < chain->count; i++) {
 		struct vm_chain_file *file = &chain->files[i];
 
 		if (vm_publish_link(&source->publish, source->vm_fd, file->name,
@@ -178,5 +248,6 @@ vm_export_source_close(struct vm_export_source *source)
 	vm_publish_abort(&source->publish);
 	vm_clean_fd(&source->vm_fd);
 	vm_clean_fd(&source->lock_fd);
+	vm_json_free(source->record);
 	*source = (struct vm_export_source)VM_EXPORT_SOURCE_NONE;
 }

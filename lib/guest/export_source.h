@@ -9,8 +9,9 @@
 #include "lib/store/publish.h"
 
 struct vm_export_source {
-	int lock_fd; /* the VM's, shared; -1: it runs */
-	int vm_fd;   /* the VM's directory */
+	struct vm_json *record; /* the VM's, as it is in the store */
+	int lock_fd;		/* the VM's, shared; -1: it runs */
+	int vm_fd;		/* the VM's directory */
 	bool is_system;
 	size_t disk; /* which of the record's */
 	struct vm_publish publish;
@@ -23,17 +24,20 @@ struct vm_export_source {
 	}
 
 /*
- * Find the disk (`name` of a data disk; NULL: the system's) of the VM of this
- * record from the store, lock the VM, and read what the disk stands on.
- * VM_E_TRY_AGAIN "in_use", VM_E_NO_INPUT "disk_not_found", VM_E_DATA
+ * Lock the VM of this name, unless it runs, and find its disk (`disk`: the name
+ * of a data disk; NULL: the system's) and what that stands on.  VM_E_NO_INPUT
+ * "vm_not_found", "disk_not_found", VM_E_TRY_AGAIN "in_use", VM_E_DATA
  * "bad_overlay", "bad_chain", and as vm_lineage_check().
  */
-int vm_export_source_open(struct vm_store *store, const struct vm_json *record,
-    const char *name, struct vm_export_source *source, struct vm_error *err)
+int vm_export_source_open(struct vm_store *store, const char *name,
+    const char *disk, struct vm_export_source *source, struct vm_error *err)
     VM_MUST_CHECK;
 
-/* Bring it into an object in tmp/: chain is then as it is there. */
-int vm_export_source_take(struct vm_store *store, const struct vm_json *record,
+/*
+ * Bring it into an object in tmp/, where chain then is: links; of a VM that
+ * runs the disk itself is copied as of this instant, errors as vm_live_copy().
+ */
+int vm_export_source_take(struct vm_store *store,
     struct vm_export_source *source, struct vm_error *err) VM_MUST_CHECK;
 
 /* Put an empty overlay named `file` on top; one that is there goes. */

@@ -93,3 +93,37 @@ scanned()
 	    2>/dev/null >scanned
 	[[ -s scanned ]]
 }
+
+@test "of a VM that runs: its disk of one instant; it runs on" {
+	requires jq guestfish "$VMPIPE_GUESTS/tiny.qcow2"
+	vmfetch -q -a tiny "$VMPIPE_GUESTS/tiny.qcow2" |
+	    vmclone --set memory=128M \
+		--set 'ready={tcp: {port: 7777, expect: tiny}}' run |
+	    vmdeploy >run.json
+	[[ $(jq -r .state run.json) == ready ]]
+	pid=$(jq .run.pid "$VMPIPE_ROOT/vms/run/vm.json")
+
+	status_is 0 vmexport -v --keep-identity run kept.qcow2
+	err_has 'power cut'
+	[[ $(jq -r .state <<<"$output") == ready ]]
+	vmexport --keep-identity -O raw run - | vmfetch -q -a kept --image - \
+	    >/dev/null
+	status_is 0 vmexport run stripped.qcow2
+	[[ $(jq .run.pid "$VMPIPE_ROOT/vms/run/vm.json") == "$pid" ]]
+	[[ $(vmdeploy run | jq -r .state) == ready ]]
+	gone "$pid" && return 1
+	no_litter
+
+	for image in kept stripped; do
+		qemu-img check -q $image.qcow2
+		[[ $(qemu-img info --output=json $image.qcow2 |
+		    jq 'has("backing-filename")') == false ]]
+	done
+	[[ $(look stripped.qcow2 'exists /etc/hostname') == false ]]
+	vmstop -qf run >/dev/null
+	vmfetch -q -a copy ./stripped.qcow2 |
+	    vmclone --set memory=128M \
+		--set 'ready={tcp: {port: 7777, expect: tiny}}' copy |
+	    vmdeploy >copy.json
+	[[ $(jq -r .state copy.json) == ready ]]
+}
