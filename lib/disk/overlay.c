@@ -51,7 +51,7 @@ load_qcow2(struct vm_overlay_layer *layer, unsigned allowed,
 	    load_l1(layer, err) == -1)
 		return -1;
 	layer->size = layer->header.virtual_size;
-	return vm_overlay_cache_init(&layer->l2, layer->header.cluster, err);
+	return 0;
 }
 
 /* layer->fd is open; what it stands on goes to *below. */

@@ -3,10 +3,10 @@
  *
  * pwrite() and fsync() are ours here: what is written to the disk's file, and
  * when it is synced, is noted.  Then the file is made as it may be after a
- * power cut at each of these calls: all that was synced is there, of what came
- * later nothing, everything, or any sectors of it.  Our check must find it
- * sound, and each byte must be what it was at the last flush, or what has been
- * written there since.
+ * power cut between any two syncs: all that was synced is there, of what came
+ * later everything up to some call, or some calls, or some sectors.  Our check
+ * must find it sound, and each byte must be what it was at the last flush, or
+ * what has been written there since.
  */
 #include "lib/disk/overlay.h"
 
@@ -27,7 +27,7 @@
 #define SECTOR 512
 #define ACTS 2000
 #define OPS 18
-#define MODES 5 /* nothing, everything, and some sectors in different ways */
+#define MODE_ALL 18 /* the last of them: nothing is lost */
 
 /* A call; bytes is NULL for a sync. */
 struct act {
@@ -184,36 +184,49 @@ record(int fd)
 
 /* --- after the power cut ---------------------------------------------------- */
 
+/* When the power goes: what the disk had been told to make last by then. */
+struct cut {
+	size_t count;  /* the calls that had been made */
+	size_t synced; /* the last one that must be there */
+	size_t until;  /* nothing is there from this call on */
+	unsigned mode;
+};
+
+/* Is a sector of the i-th call lost? */
 static bool
-is_lost(unsigned mode)
+is_lost(const struct cut *cut, size_t i, bool of_call)
 {
-	return mode == 0 || (mode > 1 && choose(2) == 0);
+	if (i < cut->synced)
+		return false;
+	if (i >= cut->until)
+		return true;
+	switch (cut->mode % 3) {
+	case 0:
+		return false; /* only what came late is, as by a kill */
+	case 1:
+		return of_call;
+	default:
+		return choose(2) == 0;
+	}
 }
 
-/* The file as it may be when the first `count` calls have been made. */
+/* The file as it may be then. */
 static void
-replay(int fd, size_t count, unsigned mode)
+replay(int fd, const struct cut *cut)
 {
-	size_t synced = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (acts[i].bytes == NULL)
-			synced = i;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < cut->count; i++) {
 		const struct act *act = &acts[i];
+		bool of_call = choose(2) == 0;
 
 		for (size_t at = 0, part; act->bytes != NULL && at < act->len;
 		     at += part) {
 			part = SECTOR - (act->offset + at) % SECTOR;
 			if (part > act->len - at)
 				part = act->len - at;
-			if (i < synced)
-				part = act->len - at;
-			else if (is_lost(mode))
-				continue;
-			assert_int_equal(part,
-			    pwrite(fd, act->bytes + at, part,
-				(off_t)(act->offset + at)));
+			if (!is_lost(cut, i, of_call))
+				assert_int_equal(part,
+				    pwrite(fd, act->bytes + at, part,
+					(off_t)(act->offset + at)));
 		}
 	}
 }
@@ -241,7 +254,7 @@ expect_bytes(const unsigned char *bytes, uint64_t size, size_t count)
 }
 
 static void
-expect_sound(int fd, size_t count, unsigned mode)
+expect_sound(int fd, const struct cut *cut)
 {
 	VM_CLEAN_OVERLAY struct vm_overlay *disk = open_fd(fd, VM_OVERLAY_READ);
 	VM_CLEAN_FREE unsigned char *bytes = NULL;
@@ -249,11 +262,11 @@ expect_sound(int fd, size_t count, unsigned mode)
 	struct vm_error err = { 0 };
 
 	if (vm_overlay_check(disk, &found, &err) == -1)
-		fail_msg("after %zu of %zu calls, mode %u: %s: %s", count,
-		    act_count, mode, err.code, err.message);
+		fail_msg("after %zu of %zu calls, mode %u: %s: %s", cut->count,
+		    act_count, cut->mode, err.code, err.message);
 	bytes = read_all(disk);
-	expect_bytes(bytes, vm_overlay_size(disk), count);
-	if (count == act_count && mode == 1)
+	expect_bytes(bytes, vm_overlay_size(disk), cut->count);
+	if (cut->count == act_count && cut->mode == MODE_ALL)
 		assert_int_equal(0, found.leaked);
 }
 
@@ -278,6 +291,25 @@ copy(int from, int to)
 	}
 }
 
+/* At any call since the last sync, losing any of what came after it. */
+static void
+cut_before(int before, size_t count, size_t synced)
+{
+	for (unsigned mode = 0; mode <= MODE_ALL; mode++) {
+		VM_CLEAN_FD int fd = memfd_create("cut", MFD_CLOEXEC);
+		struct cut cut = { .count = count,
+			.synced = synced,
+			.until = count,
+			.mode = mode };
+
+		if (mode % 3 == 0 && mode != MODE_ALL)
+			cut.until = synced + choose(count - synced);
+		copy(before, fd);
+		replay(fd, &cut);
+		expect_sound(fd, &cut);
+	}
+}
+
 static void
 sweep(void)
 {
@@ -287,14 +319,12 @@ sweep(void)
 	copy(before, disk);
 	record(disk);
 	assert_true(act_count > 20);
-	for (size_t count = 1; count <= act_count; count++)
-		for (unsigned mode = 0; mode < MODES; mode++) {
-			VM_CLEAN_FD int fd = memfd_create("cut", MFD_CLOEXEC);
-
-			copy(before, fd);
-			replay(fd, count, mode);
-			expect_sound(fd, count, mode);
-		}
+	for (size_t count = 1, synced = 0; count <= act_count; count++) {
+		if (count < act_count && acts[count].bytes != NULL)
+			continue;
+		cut_before(before, count, synced);
+		synced = count;
+	}
 }
 
 static bool
@@ -351,6 +381,26 @@ test_replaced(void **state)
 	sweep();
 }
 
+/* Tables that are not marked as the disk's own are replaced by copies. */
+static void
+test_shared_tables(void **state)
+{
+	VM_CLEAN_FD int fd = -1;
+	const uint64_t at_l1 = 3 * 4096;
+	unsigned char byte;
+
+	(void)state;
+	make((struct vm_qcow2_options){
+	    .virtual_size = 3 * MIB, .cluster_bits = 12 });
+	run("qemu-io -f qcow2 -c 'write -P 7 0 3M' disk.qcow2 >out");
+	fd = open("disk.qcow2", O_RDWR | O_CLOEXEC);
+	assert_int_equal(1, pread(fd, &byte, 1, at_l1 + 8));
+	assert_int_equal(0x80, byte);
+	byte = 0;
+	assert_int_equal(1, pwrite(fd, &byte, 1, at_l1 + 8));
+	sweep();
+}
+
 /* The file is so long that new refcount blocks find no place in their table. */
 static void
 test_table_moves(void **state)
@@ -371,6 +421,7 @@ main(void)
 		TEST(test_small_clusters),
 		TEST(test_extended),
 		TEST(test_replaced),
+		TEST(test_shared_tables),
 		TEST(test_table_moves),
 	};
 #undef TEST

@@ -35,7 +35,7 @@ is_empty(const struct vm_overlay_range *range)
 static bool
 is_dirty(const struct vm_overlay_cache *cache)
 {
-	for (size_t i = 0; i < cache->count; i++)
+	for (size_t i = 0; i < VM_OVERLAY_SLOTS; i++)
 		if (cache->slots[i].is_dirty)
 			return true;
 	return false;
@@ -45,7 +45,7 @@ static int
 write_cache(struct vm_overlay *overlay, struct vm_overlay_cache *cache,
     struct vm_error *err)
 {
-	for (size_t i = 0; i < cache->count; i++)
+	for (size_t i = 0; i < VM_OVERLAY_SLOTS; i++)
 		if (cache->slots[i].is_dirty &&
 		    vm_overlay_table_write(top(overlay), &cache->slots[i],
 			err) == -1)

@@ -31,10 +31,11 @@ struct vm_overlay_table {
 	unsigned char *bytes;
 };
 
-/* Some of them, those asked for last. */
+/* Some of them, those asked for last; all zero is an empty one. */
+#define VM_OVERLAY_SLOTS 16 /* 8 GiB of a disk with clusters of 64 KiB */
+
 struct vm_overlay_cache {
-	struct vm_overlay_table *slots;
-	size_t count;
+	struct vm_overlay_table slots[VM_OVERLAY_SLOTS];
 	uint64_t now; /* counts the times something is asked for */
 };
 
@@ -87,9 +88,6 @@ struct vm_overlay {
 
 /* --- overlay_table.c ------------------------------------------------------ */
 
-/* So many slots that they take a few MiB; the memory comes when it is used. */
-int vm_overlay_cache_init(struct vm_overlay_cache *cache, uint64_t cluster,
-    struct vm_error *err) VM_MUST_CHECK;
 void vm_overlay_cache_release(struct vm_overlay_cache *cache);
 
 /* The table at this offset, or NULL when the cache does not have it. */

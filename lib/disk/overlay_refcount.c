@@ -68,8 +68,6 @@ vm_overlay_writer_open(struct vm_overlay *overlay, struct vm_error *err)
 	writer->cluster = malloc((size_t)h->cluster);
 	if (writer->cluster == NULL)
 		return vm_error_nomem(err);
-	if (vm_overlay_cache_init(&writer->refblocks, h->cluster, err) == -1)
-		return -1;
 	return load_reftable(layer, writer, err);
 }
 

@@ -5,39 +5,17 @@
 
 #include "lib/base/fd.h"
 
-#define CACHE_BYTES ((uint64_t)8 << 20)
-#define SLOTS_MIN 4
-#define SLOTS_MAX 256 /* they are searched one by one */
-
-int
-vm_overlay_cache_init(struct vm_overlay_cache *cache, uint64_t cluster,
-    struct vm_error *err)
-{
-	uint64_t count = CACHE_BYTES / cluster;
-
-	if (count > SLOTS_MAX)
-		count = SLOTS_MAX;
-	if (count < SLOTS_MIN)
-		count = SLOTS_MIN;
-	cache->slots = calloc((size_t)count, sizeof(*cache->slots));
-	if (cache->slots == NULL)
-		return vm_error_nomem(err);
-	cache->count = (size_t)count;
-	return 0;
-}
-
 void
 vm_overlay_cache_release(struct vm_overlay_cache *cache)
 {
-	for (size_t i = 0; i < cache->count; i++)
+	for (size_t i = 0; i < VM_OVERLAY_SLOTS; i++)
 		free(cache->slots[i].bytes);
-	free(cache->slots);
 }
 
 struct vm_overlay_table *
 vm_overlay_cache_find(struct vm_overlay_cache *cache, uint64_t offset)
 {
-	for (size_t i = 0; i < cache->count; i++)
+	for (size_t i = 0; i < VM_OVERLAY_SLOTS; i++)
 		if (cache->slots[i].offset == offset) {
 			cache->slots[i].used = ++cache->now;
 			return &cache->slots[i];
@@ -51,7 +29,7 @@ vm_overlay_cache_oldest(struct vm_overlay_cache *cache, uint64_t cluster,
 {
 	struct vm_overlay_table *slot = &cache->slots[0];
 
-	for (size_t i = 1; i < cache->count; i++)
+	for (size_t i = 1; i < VM_OVERLAY_SLOTS; i++)
 		if (cache->slots[i].used < slot->used)
 			slot = &cache->slots[i];
 	if (slot->bytes == NULL)

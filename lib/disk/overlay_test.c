@@ -342,7 +342,7 @@ test_not_copied(void **state)
 static void
 test_many_tables(void **state)
 {
-	const struct vm_qcow2_options options = { .virtual_size = 16 * TIB,
+	const struct vm_qcow2_options options = { .virtual_size = 40 * TIB,
 		.cluster_bits = 21 };
 	VM_CLEAN_OVERLAY struct vm_overlay *disk = NULL;
 	struct vm_error err = { 0 };
@@ -351,20 +351,20 @@ test_many_tables(void **state)
 	(void)state;
 	make("disk.qcow2", &options);
 	disk = open_disk(VM_OVERLAY_WRITE);
-	for (uint64_t i = 0; i < 16; i++) {
-		byte = (char)('a' + i);
+	for (uint64_t i = 0; i < 40; i++) {
+		byte = (char)('A' + i);
 		assert_int_equal(0,
 		    vm_overlay_write(disk, &byte, 1, i * TIB + i, &err));
 	}
-	for (uint64_t i = 0; i < 16; i++) {
+	for (uint64_t i = 0; i < 40; i++) {
 		assert_int_equal(0,
 		    vm_overlay_read(disk, &byte, 1, i * TIB + i, &err));
-		assert_int_equal('a' + i, byte);
+		assert_int_equal('A' + i, byte);
 	}
 	assert_int_equal(0, vm_overlay_flush(disk, &err));
 	run("qemu-img check -q disk.qcow2; qemu-io -f qcow2 "
-	    "-c 'read -P 97 0 1' -c 'read -P 98 1099511627777 1' "
-	    "-c 'read -P 112 16492674416655 1' disk.qcow2 >out");
+	    "-c 'read -P 65 0 1' -c 'read -P 66 1099511627777 1' "
+	    "-c 'read -P 80 16492674416655 1' disk.qcow2 >out");
 }
 
 /* What is not flushed is not there, and does no harm. */

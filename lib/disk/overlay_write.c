@@ -106,8 +106,6 @@ set_entry(struct vm_overlay *overlay, uint64_t cluster,
 
 	if (table == NULL)
 		return -1;
-	if (target->is_moved)
-		entry.bitmap = 0;
 	for (uint64_t i = target->begin / unit; i < target->end / unit; i++) {
 		entry.bitmap |= (uint64_t)1 << i;
 		entry.bitmap &= ~((uint64_t)1 << (VM_SUBCLUSTERS + i));

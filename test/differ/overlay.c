@@ -389,23 +389,22 @@ make(struct trial *t, const char *file, const struct vm_qcow2_options *options)
 	must(t, vm_qcow2_create(fd, options, &err), &err);
 }
 
-/* Compressed clusters go where nothing is yet, so all of them come first. */
+/* Clusters are compressed where nothing is yet, so these come first. */
 static size_t
 choose_ops(struct trial *t, struct op *ops, uint64_t size, uint64_t cluster,
     bool is_fresh)
 {
-	size_t count = 1 + choose(t, OPS);
+	size_t count = 0, some = 1 + choose(t, OPS);
+	uint64_t len = cluster * (1 + choose(t, 3));
 
-	for (size_t i = 0; i < count; i++) {
-		ops[i] = choose_op(t, size, cluster);
-		if (!is_fresh || !one_in(t, 3))
-			is_fresh = false;
-		else if (i < size / cluster)
-			ops[i] = (struct op){ .act = PACK,
-				.pattern = ops[i].pattern,
-				.offset = i * cluster,
-				.len = cluster };
-	}
+	if (is_fresh && one_in(t, 2))
+		for (; count < some / 2 && (count + 1) * len <= size; count++)
+			ops[count] = (struct op){ .act = PACK,
+				.pattern = (unsigned)choose(t, PATTERNS),
+				.offset = count * len,
+				.len = len };
+	for (; count < some; count++)
+		ops[count] = choose_op(t, size, cluster);
 	return count;
 }
 
