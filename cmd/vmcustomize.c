@@ -3,6 +3,7 @@
 #include "lib/guest/args.h"
 #include "lib/guest/guest.h"
 #include "lib/record/output.h"
+#include "lib/store/old.h"
 #include "lib/store/store_input.h"
 #include "lib/store/vm.h"
 
@@ -12,7 +13,7 @@ struct opts {
 	struct vm_cli_values values;
 	struct vm_json *operations; /* by hand, in order */
 	uint64_t timeout_ms;
-	bool layer_only;
+	bool next;
 };
 
 static void
@@ -62,10 +63,10 @@ static const struct vm_cli_option options[] = {
 	OPERATION("timezone", "ZONE", "set the time zone"),
 	OPERATION("upload", "FILE:DEST", "copy a file of this host"),
 	OPERATION("write", "FILE:CONTENT", "write a file"),
-	{ .name = "layer-only",
-	    .help = "make the layers that the VMs would stand on, no more",
+	{ .name = "next",
+	    .help = "change what vmupgrade is to put in the VMs' places",
 	    .type = VM_CLI_FLAG,
-	    .offset = offsetof(struct opts, layer_only) },
+	    .offset = offsetof(struct opts, next) },
 	{ .name = "timeout",
 	    .arg = "DURATION",
 	    .help = "give up a guest after this long (default: 20m; 0: never)",
@@ -92,7 +93,7 @@ run(const struct opts *o, struct vm_error *err)
 		.appliances = (size_t)o->values.jobs,
 		.timeout_ms = o->timeout_ms,
 		.dry_run = o->values.dry_run,
-		.layer_only = o->layer_only,
+		.next = o->next,
 	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
@@ -100,7 +101,7 @@ run(const struct opts *o, struct vm_error *err)
 		.operands = o->values.operands,
 		.operand_count = o->values.operand_count,
 		.allow_empty = o->values.allow_empty,
-		.resolve = vm_vm_resolve,
+		.resolve = o->next ? vm_old_resolve_next : vm_vm_resolve,
 	};
 	int work;
 

@@ -4,12 +4,12 @@
 
 #include "lib/base/log.h"
 #include "lib/clone/build.h"
-#include "lib/clone/disks.h"
 #include "lib/clone/identity.h"
 #include "lib/clone/network.h"
 #include "lib/record/drift.h"
 #include "lib/record/manifest.h"
 #include "lib/store/further.h"
+#include "lib/store/old.h"
 #include "lib/store/vm.h"
 
 /* "debian-12@3", or the beginning of the image's id. */
@@ -114,9 +114,10 @@ renew_identity(struct vm_json *next, struct vm_error *err)
 }
 
 int
-vm_renew_plan(struct vm_store *store, const struct vm_json *input,
-    const char *to, struct vm_renew *renew, struct vm_error *err)
+vm_renew_plan(struct vm_renew *renew, const struct vm_json *input,
+    const char *to, struct vm_error *err)
 {
+	struct vm_store *store = renew->store;
 	VM_CLEAN_JSON struct vm_json *drift = NULL;
 	struct vm_json *next;
 	uint64_t size_bytes;
@@ -188,40 +189,39 @@ vm_renew_describe(const struct vm_renew *renew, struct vm_buf *out,
 	    vm_json_get(renew->next, "applied.operations"), out, err);
 }
 
-bool
-vm_renew_has_layer(const struct vm_renew *renew)
-{
-	return vm_json_count(vm_json_get(renew->next, "spec.customize")) > 0 ||
-	    vm_json_count(vm_json_get(renew->next, "applied.operations")) > 0;
-}
-
-/* --- the exchange ----------------------------------------------------------*/
+/* --- building --------------------------------------------------------------*/
 
 static int
-set_upgrade(struct vm_renew *renew, bool running, struct vm_error *err)
+set_upgrade(struct vm_renew *renew, struct vm_error *err)
 {
 	VM_CLEAN_FREE char *from = name_image(renew->stored, err);
 
-	if (from == NULL ||
-	    vm_json_set_string(renew->next, "upgrade.from", from, err) == -1)
-		return -1;
-	return vm_json_set_bool(renew->next, "upgrade.running", running, err);
+	return from == NULL ?
+	    -1 :
+	    vm_json_set_string(renew->next, "upgrade.from", from, err);
 }
 
+/* New addresses are its own from the exchange on; till then nobody gets them. */
 static int
-set_cards(struct vm_ledger *ledger, struct vm_renew *renew,
-    struct vm_error *err)
+set_cards(struct vm_renew *renew, struct vm_error *err)
 {
+	const struct vm_json *old = vm_json_get(renew->stored, "identity.nics");
 	struct vm_json *nics;
 
-	if (vm_network_want(ledger, renew->next, err) == -1 ||
-	    vm_ledger_open(ledger, err) == -1)
+	renew->ledger = vm_ledger_new(renew->store, err);
+	if (renew->ledger == NULL ||
+	    vm_network_want(renew->ledger, renew->next, err) == -1 ||
+	    vm_ledger_open(renew->ledger, err) == -1)
 		return -1;
-	nics = vm_network_assign(ledger, renew->next,
-	    vm_json_get(renew->stored, "identity.nics"), err);
-	if (nics == NULL)
+	nics = vm_network_assign(renew->ledger, renew->next, old, err);
+	if (nics == NULL ||
+	    vm_json_set(renew->next, "identity.nics", nics, err) == -1)
 		return -1;
-	return vm_json_set(renew->next, "identity.nics", nics, err);
+	if (!vm_json_is_equal(old, vm_json_get(renew->next, "identity.nics")))
+		return 0;
+	vm_ledger_free(renew->ledger);
+	renew->ledger = NULL;
+	return 0;
 }
 
 /* Does the role still ask for this data disk? */
@@ -246,7 +246,7 @@ is_kept(const struct vm_json *record, const struct vm_json *disk)
  */
 static int
 add_disks(struct vm_renew *renew, int old, struct vm_publish *publish,
-    struct vm_disks *disks, struct vm_error *err)
+    struct vm_error *err)
 {
 	const struct vm_json *had = vm_json_get(renew->stored, "disks");
 	struct vm_json *kept = vm_json_new_array();
@@ -261,46 +261,108 @@ add_disks(struct vm_renew *renew, int old, struct vm_publish *publish,
 	if (vm_json_set(renew->next, "disks", kept, err) == -1 ||
 	    vm_further_link(publish, renew->next, old, err) == -1)
 		return -1;
-	return vm_disks_add(&renew->source, renew->next, publish, disks, err);
-}
-
-static int
-build(struct vm_store *store, struct vm_renew *renew, int old,
-    struct vm_publish *publish, struct vm_disks *disks, struct vm_error *err)
-{
-	if (vm_publish_begin(store, publish, err) == -1 ||
-	    add_disks(renew, old, publish, disks, err) == -1)
-		return -1;
-	return vm_build_clone(&renew->source, renew->next, true, old, publish,
+	return vm_disks_add(&renew->source, renew->next, publish, &renew->disks,
 	    err);
 }
 
 int
-vm_renew_commit(struct vm_store *store, struct vm_renew *renew, bool running,
-    struct vm_error *err)
+vm_renew_build(struct vm_renew *renew, struct vm_error *err)
 {
 	const char *name = vm_json_string(renew->next, "name", "");
-	VM_CLEAN_FD int old = vm_store_open_object(store, VM_STORE_VMS, name,
-	    err);
-	VM_CLEAN_LEDGER struct vm_ledger *ledger = vm_ledger_new(store, err);
+	VM_CLEAN_FD int old = vm_store_open_object(renew->store, VM_STORE_VMS,
+	    name, err);
 	VM_CLEAN_PUBLISH struct vm_publish publish = { .store = NULL };
-	struct vm_disks disks = { .count = 0 };
+
+	if (old == -1 || set_upgrade(renew, err) == -1 ||
+	    set_cards(renew, err) == -1 ||
+	    vm_publish_begin(renew->store, &publish, err) == -1 ||
+	    add_disks(renew, old, &publish, err) == -1 ||
+	    vm_build_clone(&renew->source, renew->next, true, old, &publish,
+		err) == -1)
+		return -1;
+	renew->object = vm_old_add(renew->store, &publish, name, err);
+	return renew->object == NULL ? -1 : 0;
+}
+
+/* --- the exchange ----------------------------------------------------------*/
+
+/* Somebody may have changed the VM while its next directory was made. */
+static int
+check_same(const struct vm_renew *renew, const struct vm_json *now,
+    struct vm_error *err)
+{
+	static const char *const members[] = { "image", "applied", "disks",
+		"spec", "identity" };
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const struct vm_json *was = vm_json_get(renew->stored,
+		    members[i]);
+		const struct vm_json *is = vm_json_get(now, members[i]);
+
+		if (is != was && !vm_json_is_equal(is, was))
+			return vm_error_set(err, VM_E_TRY_AGAIN, "raced",
+			    "changed by another command just now (%s)",
+			    members[i]);
+	}
+	return 0;
+}
+
+/* What is known since the VM was started last: its ports stay the same. */
+static int
+take_run(struct vm_json *next, const struct vm_json *now, bool running,
+    struct vm_error *err)
+{
+	static const char *const members[] = { "run", "ssh" };
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct vm_json *value = vm_json_get(now, members[i]);
+
+		if (value == NULL)
+			vm_json_delete(next, members[i]);
+		else if (vm_json_set(next, members[i], vm_json_copy(value),
+			     err) == -1)
+			return -1;
+	}
+	vm_json_delete(next, "run.pid");
+	return vm_json_set_bool(next, "upgrade.running", running, err);
+}
+
+int
+vm_renew_exchange(struct vm_renew *renew, bool running, struct vm_error *err)
+{
+	struct vm_store *store = renew->store;
+	const char *name = vm_json_string(renew->stored, "name", "");
+	VM_CLEAN_FD int lock = vm_old_lock_next(store, name, VM_LOCK_NO_WAIT,
+	    err);
+	VM_CLEAN_JSON struct vm_json *now = NULL, *next = NULL;
 	struct vm_error ungrown = { 0 };
 
-	if (old == -1 || ledger == NULL ||
-	    set_upgrade(renew, running, err) == -1 ||
-	    set_cards(ledger, renew, err) == -1)
+	if (lock == -1)
 		return -1;
-	if (build(store, renew, old, &publish, &disks, err) == -1 ||
-	    vm_publish_commit(&publish, VM_STORE_VMS, name,
-		VM_PUBLISH_REPLACE_KEEP, err) == -1) {
-		vm_disks_release(store, &disks);
+	now = vm_vm_load(store, name, true, err);
+	if (now == NULL || check_same(renew, now, err) == -1)
 		return -1;
-	}
-	/* it can be grown again, and is no reason to go back */
-	if (vm_disks_settle(store, &disks, renew->next, &ungrown) == -1)
+	next = vm_old_load(store, renew->object, true, err);
+	if (next == NULL || take_run(next, now, running, err) == -1 ||
+	    vm_old_save(store, renew->object, next, err) == -1 ||
+	    vm_old_exchange(store, name, renew->object, err) == -1)
+		return -1;
+	/* a volume can be grown again, and is no reason to go back */
+	if (vm_disks_settle(store, &renew->disks, next, &ungrown) == -1)
 		vm_log(VM_LOG_WARN, "%s: %s", name, ungrown.message);
 	return 0;
+}
+
+void
+vm_renew_discard(struct vm_renew *renew)
+{
+	struct vm_error err = { 0 };
+
+	if (renew->object != NULL &&
+	    vm_old_remove(renew->store, renew->object, &err) == -1)
+		vm_log(VM_LOG_INFO, "%s: left behind: %s", renew->object,
+		    err.message);
+	vm_disks_release(renew->store, &renew->disks);
 }
 
 void
@@ -309,5 +371,8 @@ vm_renew_release(struct vm_renew *renew)
 	vm_json_free(renew->stored);
 	vm_json_free(renew->next);
 	vm_source_close(&renew->source);
-	renew->stored = renew->next = NULL;
+	vm_disks_release(renew->store, &renew->disks);
+	vm_ledger_free(renew->ledger);
+	free(renew->object);
+	*renew = (struct vm_renew)VM_RENEW_EMPTY(renew->store);
 }

@@ -39,10 +39,12 @@ run_tool(const struct upgrade *u, const char *program, const char *const *args,
 	return vm_tool_run_one(u->store, &tool, u->name, err);
 }
 
+/* All that is to be done in the next directory. */
 static int
 customize(const struct upgrade *u, struct vm_error *err)
 {
-	VM_CLEAN_JSON struct vm_json *record = run_tool(u, "vmcustomize", NULL,
+	static const char *const args[] = { "--next", NULL };
+	VM_CLEAN_JSON struct vm_json *record = run_tool(u, "vmcustomize", args,
 	    err);
 
 	return record == NULL ? -1 : 0;
@@ -149,36 +151,6 @@ undo(struct upgrade *u, struct vm_error *err)
 
 /* --- forward ---------------------------------------------------------------*/
 
-/* The layer, before anything is touched. */
-static int
-make_layer(const struct upgrade *u, const struct vm_renew *renew,
-    struct vm_error *err)
-{
-	static const char *const args[] = { "--layer-only", NULL };
-	VM_CLEAN_JSON struct vm_json *public = vm_json_copy(renew->next);
-	VM_CLEAN_RECORDS struct vm_records out = { 0 };
-	VM_CLEAN_BUF struct vm_buf line = { 0 };
-	const struct vm_tool tool = { .program = "vmcustomize",
-		.args = args,
-		.quiet = u->options->quiet,
-		.verbose = u->options->verbose,
-		.input = &line };
-
-	if (!vm_renew_has_layer(renew))
-		return 0;
-	if (public == NULL)
-		return vm_error_nomem(err);
-	vm_json_delete(public, "private");
-	if (vm_json_format(public, false, &line, err) == -1 ||
-	    vm_buf_add(&line, "\n", 1, err) == -1 ||
-	    vm_tool_run(u->store, &tool, &out, err) == -1)
-		return -1;
-	if (out.count == 1 &&
-	    vm_record_failure(out.items[0], tool.program, err) == 1)
-		return vm_error_wrap(err, "not upgraded, nothing was changed");
-	return 0;
-}
-
 /* It is complete and does not run: "upgrade" has said what it had to. */
 static int
 settle(const struct upgrade *u, struct vm_error *err)
@@ -196,43 +168,43 @@ settle(const struct upgrade *u, struct vm_error *err)
 	return vm_vm_save(u->store, vm, err);
 }
 
-/* Replaced, and still to be customised and started. */
+/* It is in its place: start it, or be content. */
 static int
 finish(struct upgrade *u, struct vm_error *err)
 {
-	bool start = u->ran && !u->options->no_start;
+	if (!u->ran || u->options->no_start)
+		return settle(u, err);
+	return deploy(u, err) == -1 ? undo(u, err) : 0;
+}
 
-	if (customize(u, err) == -1 ||
-	    (start ? deploy(u, err) : settle(u, err)) == -1)
-		return undo(u, err);
-	return 0;
+/* Stop it, and let the two change places. */
+static int
+exchange_next(struct upgrade *u, struct vm_renew *renew, struct vm_error *err)
+{
+	VM_CLEAN_FD int lock = stop_and_lock(u, false, err);
+
+	return lock == -1 ?
+	    -1 :
+	    vm_renew_exchange(renew, u->ran && !u->options->no_start, err);
 }
 
 static int
 upgrade_vm(struct upgrade *u, const struct vm_json *input, struct vm_error *err)
 {
-	VM_CLEAN_RENEW struct vm_renew renew = VM_RENEW_EMPTY;
-	VM_CLEAN_FD int lock = -1;
+	VM_CLEAN_RENEW struct vm_renew renew = VM_RENEW_EMPTY(u->store);
 
-	if (vm_renew_plan(u->store, input, u->options->to, &renew, err) == -1 ||
-	    make_layer(u, &renew, err) == -1)
+	if (vm_renew_plan(&renew, input, u->options->to, err) == -1)
 		return -1;
-	lock = stop_and_lock(u, false, err);
-	if (lock == -1)
-		return -1;
-	/* what was true before we had the lock need not be so now */
-	vm_renew_release(&renew);
-	if (vm_renew_plan(u->store, input, u->options->to, &renew, err) == -1 ||
-	    vm_renew_commit(u->store, &renew, u->ran, err) == -1) {
-		vm_clean_fd(&lock);
-		lock = -1;
-		if (u->ran && deploy(u, NULL) == -1)
-			vm_error_hint(err, "vmdeploy %s", u->name);
-		return vm_error_wrap(err, "not upgraded");
+	if (vm_renew_build(&renew, err) == -1 || customize(u, err) == -1) {
+		vm_renew_discard(&renew);
+		return vm_error_wrap(err, "not upgraded, nothing was changed");
 	}
-	vm_clean_fd(&lock);
-	lock = -1;
-	return finish(u, err);
+	if (exchange_next(u, &renew, err) == 0)
+		return finish(u, err);
+	vm_renew_discard(&renew);
+	if (u->ran && deploy(u, NULL) == -1)
+		vm_error_hint(err, "vmdeploy %s", u->name);
+	return vm_error_wrap(err, "not upgraded");
 }
 
 /* --- rollback --------------------------------------------------------------*/
@@ -261,7 +233,6 @@ exchange(struct upgrade *u, const char *old, struct vm_error *err)
 {
 	VM_CLEAN_FD int lock = stop_and_lock(u, false, err);
 	VM_CLEAN_JSON struct vm_json *vm = NULL;
-	VM_CLEAN_FREE char *trash = NULL;
 
 	if (lock == -1)
 		return -1;
@@ -272,8 +243,7 @@ exchange(struct upgrade *u, const char *old, struct vm_error *err)
 	if (!vm_old_is_unfinished(vm))
 		return 0;
 	u->ran = u->ran || vm_json_bool(vm, "upgrade.running", false);
-	trash = vm_old_discard(u->store, old, err);
-	return trash == NULL ? -1 : 0;
+	return vm_old_remove(u->store, old, err);
 }
 
 static int
@@ -326,11 +296,11 @@ plan_rollback(const struct upgrade *u, struct vm_json *record,
 static int
 look_at(struct upgrade *u, struct vm_json *record, struct vm_error *err)
 {
-	VM_CLEAN_RENEW struct vm_renew renew = VM_RENEW_EMPTY;
+	VM_CLEAN_RENEW struct vm_renew renew = VM_RENEW_EMPTY(u->store);
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
 	int busy;
 
-	if (vm_renew_plan(u->store, record, u->options->to, &renew, err) == -1)
+	if (vm_renew_plan(&renew, record, u->options->to, err) == -1)
 		return -1;
 	if (!renew.is_due && !u->options->force)
 		return say(u, record, "none", "is up to date", err);

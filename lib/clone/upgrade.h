@@ -4,16 +4,16 @@
  * What happens to one VM, under locks/upgrade-<vm>:
  *
  *	renew.h		what is it to be, and does it differ?
- *	vmcustomize	makes the layer, while the VM still runs: what an
- *			operation cannot do on the new generation is seen here
+ *	renew.h		its next directory is built in old/
+ *	vmcustomize	does all operations there (--next), while the VM still
+ *			runs: what cannot be done on the new generation is seen
+ *			here, and nothing has changed
  *	vmstop		when it runs
- *	renew.h		under the VM's lock: its next directory is built, and
- *			changes places with its own, which is in old/ then
- *	vmcustomize	identity, instance:
+ *	renew.h		under the VM's lock the two change places
  *	vmdeploy	when it ran: started, and waited for
  *
- * When a step fails the two change places again and what ran runs again; the
- * new directory goes to the trash, where its console log can be read.
+ * One that does not get ready changes places again with the old one, which is
+ * started; it goes to the trash, where its console log can be read.
  *
  * Killed at any moment, or told to stop, it leaves one of the two in place and
  * the other in old/.  Called again it goes on where it was (store/old.h says

@@ -6,7 +6,6 @@
 #include "lib/base/proc.h"
 #include "lib/guest/work.h"
 #include "lib/qemu/accel.h"
-#include "lib/store/vm.h"
 
 #define TOOL "vmcustomize"
 #define WAVE 100 /* VMs whose next directories are open at once */
@@ -45,13 +44,11 @@ plan_record(struct run *run, size_t i, struct vm_error *err)
 		    vm_json_string(record, "kind", "none"));
 		return vm_error_hint(err, "vmclone");
 	}
-	if (run->options->layer_only)
-		return vm_plan_make_layer(run->store, record,
-		    run->options->hand, &work->plan, err);
-	if (vm_plan_make(run->store, record, run->options->hand, &work->plan,
-		err) == -1)
+	if (vm_plan_make(run->store, record, run->options->hand,
+		run->options->next, &work->plan, err) == -1)
 		return -1;
-	if (work->plan.action == VM_PLAN_PASS || run->options->dry_run)
+	if (work->plan.action == VM_PLAN_PASS || run->options->dry_run ||
+	    run->options->next)
 		return 0;
 	return vm_work_check_idle(run->store, record, err);
 }
@@ -145,9 +142,7 @@ begin_works(struct run *run, size_t *which)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < run->records->count && count < WAVE &&
-	     !run->options->layer_only;
-	     i++) {
+	for (size_t i = 0; i < run->records->count && count < WAVE; i++) {
 		struct vm_work *work = &run->works[i];
 
 		if (!is_ready(work))
@@ -195,12 +190,13 @@ commit(struct run *run, const size_t *which, size_t count, struct vm_error *err)
 		}
 		publishes[n] = work->publish;
 		work->publish = (struct vm_publish){ 0 };
-		names[n] = vm_json_string(work->plan.record, "name", "");
+		names[n] = work->plan.object;
 		done[n++] = which[i];
 	}
 	/* when none could be published, each result says why */
 	if (n > 0 &&
-	    vm_publish_commit_all(publishes, VM_STORE_VMS, names,
+	    vm_publish_commit_all(publishes,
+		run->options->next ? VM_STORE_OLD : VM_STORE_VMS, names,
 		VM_PUBLISH_REPLACE, results, n, err) == -1)
 		vm_log(VM_LOG_INFO, "none of %zu VMs published", n);
 	for (size_t i = 0; i < n; i++) {
@@ -260,24 +256,6 @@ say_planned(const struct vm_work *work, struct vm_json *record,
 	    err);
 }
 
-/* The layer is there, or why not. */
-static int
-answer_layer(const struct run *run, const struct vm_work *work,
-    struct vm_json *record, struct vm_error *err)
-{
-	bool needed = work->plan.action != VM_PLAN_PASS;
-
-	if (work->base != NULL && vm_error_is_set(&work->base->error))
-		return vm_record_fail(record, TOOL, &work->base->error, err);
-	if (!run->options->dry_run)
-		return 0;
-	vm_log(VM_LOG_WARN, "%s: would stand on %s%.12s",
-	    vm_json_string(record, "name", "?"),
-	    needed ? "layer " : "its image", work->plan.layer_key);
-	return vm_json_set_string(record, "planned", needed ? "layer" : "none",
-	    err);
-}
-
 /* The record that goes on: with the facts as the store has them now. */
 static int
 answer(struct run *run, size_t i, struct vm_error *err)
@@ -289,12 +267,9 @@ answer(struct run *run, size_t i, struct vm_error *err)
 		return 0;
 	if (vm_error_is_set(&work->error))
 		return vm_record_fail(*record, TOOL, &work->error, err);
-	if (run->options->layer_only)
-		return answer_layer(run, work, *record, err);
 	if (work->is_done) {
-		VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(run->store,
-		    vm_json_string(work->plan.record, "name", ""), false,
-		    &work->error);
+		VM_CLEAN_JSON struct vm_json *stored = vm_plan_load(run->store,
+		    &work->plan, false, &work->error);
 
 		if (stored == NULL)
 			return vm_record_fail(*record, TOOL, &work->error, err);

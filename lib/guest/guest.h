@@ -22,7 +22,7 @@ struct vm_guest_options {
 	size_t appliances;	    /* at once; 0: one per core */
 	uint64_t timeout_ms;	    /* for one guest; 0: none */
 	bool dry_run;		    /* say what would be done */
-	bool layer_only;	    /* make the layers, and change no VM */
+	bool next;		    /* their next directories, in old/ */
 };
 
 /*
@@ -33,10 +33,6 @@ struct vm_guest_options {
  * "guest_full", VM_E_TRY_AGAIN "in_use" or "timeout", VM_E_UNAVAILABLE
  * "no_appliance".  -1 only when nothing could be tried or we were told to
  * stop.
- *
- * layer_only: the layers that the VMs would stand on if they were made now from
- * the image that their records name; the store need not have the VMs.  The
- * records pass through.
  */
 int vm_guest_run(struct vm_store *store, const struct vm_guest_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "lib/record/drift.h"
 #include "lib/record/schema.h"
 #include "lib/record/vars.h"
+#include "lib/store/old.h"
 #include "lib/store/vm.h"
 
 #define LAYER_VERSION 1
@@ -276,16 +277,45 @@ read_wish(struct vm_store *store, const struct vm_json *hand,
 	return digest_identity(plan, wish, err);
 }
 
+struct vm_json *
+vm_plan_load(struct vm_store *store, const struct vm_plan *plan,
+    bool with_private, struct vm_error *err)
+{
+	if (plan->dir == VM_STORE_OLD)
+		return vm_old_load(store, plan->object, with_private, err);
+	return vm_vm_load(store, plan->object, with_private, err);
+}
+
+/* Where is it? */
+static int
+find_object(struct vm_store *store, const char *name, bool next,
+    struct vm_plan *plan, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *found = next ? vm_old_find_next(store, name, err) :
+					   vm_buf_printf(err, "%s", name);
+
+	if (found == NULL)
+		return -1;
+	plan->dir = next ? VM_STORE_OLD : VM_STORE_VMS;
+	if ((size_t)snprintf(plan->object, sizeof plan->object, "%s", found) >=
+	    sizeof plan->object)
+		return vm_record_check_name(name, err);
+	return 0;
+}
+
 int
 vm_plan_make(struct vm_store *store, const struct vm_json *record,
-    const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
+    const struct vm_json *hand, bool next, struct vm_plan *plan,
+    struct vm_error *err)
 {
 	const char *name = vm_json_string(record, "name", "");
-	VM_CLEAN_JSON struct vm_json *stored = vm_vm_load(store, name, true,
-	    err);
-	VM_CLEAN(release_wish) struct wish wish = { .stored = stored };
+	VM_CLEAN_JSON struct vm_json *stored = NULL;
+	VM_CLEAN(release_wish) struct wish wish = { 0 };
 
 	memset(plan, 0, sizeof *plan);
+	if (find_object(store, name, next, plan, err) == -1)
+		return -1;
+	wish.stored = stored = vm_plan_load(store, plan, true, err);
 	if (stored == NULL || vm_vm_check_facts(stored, record, err) == -1)
 		return -1;
 	snprintf(plan->image_id, sizeof plan->image_id, "%s",
@@ -305,37 +335,6 @@ vm_plan_make(struct vm_store *store, const struct vm_json *record,
 	if (share_out(plan, &wish, hand, err) == -1)
 		return -1;
 	return set_applied(plan, &wish, hand, err);
-}
-
-int
-vm_plan_make_layer(struct vm_store *store, const struct vm_json *record,
-    const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
-{
-	const char *mode = vm_json_string(record, "disks.0.mode", "overlay");
-	VM_CLEAN(release_wish)
-	struct wish wish = { .stored = record,
-		.new_hand = vm_json_count(hand) > 0 };
-
-	memset(plan, 0, sizeof *plan);
-	snprintf(plan->image_id, sizeof plan->image_id, "%s",
-	    vm_json_string(record, "image.id", ""));
-	plan->record = vm_json_copy(record);
-	if (plan->record == NULL)
-		return vm_error_nomem(err);
-	/* not for the layer: what is wrong there is better said now */
-	wish.instance = expand_instance(store, plan->record, err);
-	if (wish.instance == NULL)
-		return -1;
-	wish.customize = take_ops(store,
-	    vm_json_get(plan->record, "spec.customize"), "spec.customize", err);
-	if (wish.customize == NULL)
-		return -1;
-	plan->action = VM_PLAN_REBUILD;
-	if (share_out(plan, &wish, hand, err) == -1)
-		return -1;
-	if (plan->layer_key[0] == '\0' || strcmp(mode, "overlay") != 0)
-		plan->action = VM_PLAN_PASS;
-	return 0;
 }
 
 /* Is the word among the drift already? */

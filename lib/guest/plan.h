@@ -25,6 +25,8 @@ enum vm_plan_action { VM_PLAN_PASS, VM_PLAN_REBUILD, VM_PLAN_IN_PLACE };
 
 struct vm_plan {
 	enum vm_plan_action action;
+	enum vm_store_dir dir;	   /* where its directory is ... */
+	char object[96];	   /* ... and what that is called */
 	struct vm_json *record;	   /* the VM's next one, with "private" */
 	struct vm_json *layer_ops; /* REBUILD: below the clone; or empty */
 	struct vm_json *clone_ops; /* in the clone itself */
@@ -36,20 +38,16 @@ struct vm_plan {
 
 /*
  * Decide about `record`.  hand: operations from the command line, checked
- * (NULL: none).  VM_E_DATA "bad_spec", "bad_operation", "unknown_address";
+ * (NULL: none).  next: about its next directory, in old/ (store/old.h).  VM_E_DATA "bad_spec", "bad_operation", "unknown_address";
  * VM_E_NO_INPUT "vm_not_found", "file_not_found"; VM_E_EXISTS "stale_record".
  */
 int vm_plan_make(struct vm_store *store, const struct vm_json *record,
-    const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
-    VM_MUST_CHECK;
+    const struct vm_json *hand, bool next, struct vm_plan *plan,
+    struct vm_error *err) VM_MUST_CHECK;
 
-/*
- * The same as if `record`, which the store need not have, stood for a VM that
- * is to be made from its image: REBUILD, or PASS when it needs no layer.
- */
-int vm_plan_make_layer(struct vm_store *store, const struct vm_json *record,
-    const struct vm_json *hand, struct vm_plan *plan, struct vm_error *err)
-    VM_MUST_CHECK;
+/* What the store has of it, paths absolute where it is a VM's. */
+struct vm_json *vm_plan_load(struct vm_store *store, const struct vm_plan *plan,
+    bool with_private, struct vm_error *err) VM_MUST_CHECK;
 
 /* Add to plan->record's drift what a disk that has run does not have. */
 int vm_plan_note_drift(struct vm_plan *plan, struct vm_error *err)

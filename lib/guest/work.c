@@ -14,6 +14,7 @@
 #include "lib/store/fresh.h"
 #include "lib/store/further.h"
 #include "lib/store/lineage.h"
+#include "lib/store/old.h"
 #include "lib/store/vm.h"
 
 #define META "vm.json"
@@ -57,15 +58,19 @@ vm_work_lock(struct vm_store *store, struct vm_work *work,
 {
 	const char *name = vm_json_string(input, "name", "");
 
-	work->lock_fd = vm_vm_lock(store, name, VM_LOCK_NO_WAIT, err);
+	bool next = work->plan.dir == VM_STORE_OLD;
+
+	work->lock_fd = next ?
+	    vm_old_lock_next(store, name, VM_LOCK_NO_WAIT, err) :
+	    vm_vm_lock(store, name, VM_LOCK_NO_WAIT, err);
 	if (work->lock_fd == -1) {
-		if (err->kind == VM_E_TRY_AGAIN)
+		if (err->kind == VM_E_TRY_AGAIN && !next)
 			vm_error_hint(err, "vmstop %s", name);
 		return -1;
 	}
 	/* what was true before we had the lock need not be so now */
 	vm_plan_release(&work->plan);
-	return vm_plan_make(store, input, hand, &work->plan, err);
+	return vm_plan_make(store, input, hand, next, &work->plan, err);
 }
 
 /* ---- the job ---- */
@@ -86,8 +91,8 @@ get_file(const struct vm_work *work)
 static int
 open_old(const struct vm_work *work, struct vm_error *err)
 {
-	return vm_store_open_object(work->publish.store, VM_STORE_VMS,
-	    vm_json_string(work->plan.record, "name", ""), err);
+	return vm_store_open_object(work->publish.store, work->plan.dir,
+	    work->plan.object, err);
 }
 
 static int

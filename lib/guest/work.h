@@ -25,7 +25,8 @@ struct vm_work {
 
 /*
  * Take the VM's lock and plan again under it (input and hand as for
- * vm_plan_make).  VM_E_TRY_AGAIN "in_use" when it runs.
+ * vm_plan_make).  VM_E_TRY_AGAIN "in_use" when it runs; its next directory has
+ * a lock of its own, as the VM may run meanwhile.
  */
 int vm_work_lock(struct vm_store *store, struct vm_work *work,
     const struct vm_json *input, const struct vm_json *hand,

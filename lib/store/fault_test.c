@@ -84,19 +84,6 @@ test_no_space_replacing(void **state)
 	sweep_faults(f, "+", VM_PUBLISH_REPLACE);
 }
 
-static void
-test_no_space_keeping(void **state)
-{
-	const struct fixture *f = *state;
-	VM_CLEAN_STORE struct vm_store *store = fixture_open(f, NULL);
-
-	put_master(store);
-	sweep_faults(f, "+", VM_PUBLISH_REPLACE_KEEP);
-	/* as many old ones as were replaced, and no new one among them */
-	assert_int_equal(NTH_MAX * sizeof(points) / sizeof(*points),
-	    fixture_count(store, VM_STORE_OLD));
-}
-
 /* Killed at this point; what is there is whole, and a sweep takes the rest. */
 static bool
 is_killed(const struct fixture *f, const char *fault, const char *name,
@@ -240,7 +227,6 @@ main(void)
 		FIXTURE_TEST(test_no_space),
 		FIXTURE_TEST(test_no_space_from_then_on),
 		FIXTURE_TEST(test_no_space_replacing),
-		FIXTURE_TEST(test_no_space_keeping),
 		FIXTURE_TEST(test_killed),
 		FIXTURE_TEST(test_killed_replacing),
 		FIXTURE_TEST(test_batch_faults),

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "lib/base/size.h"
 #include "lib/record/record.h"
+#include "lib/store/durable.h"
 #include "lib/store/meta.h"
 #include "lib/store/publish.h"
 #include "lib/store/vm.h"
@@ -136,6 +138,71 @@ vm_old_find(struct vm_store *store, const struct vm_json *vm,
 	return NULL;
 }
 
+/* --- what comes next -------------------------------------------------------*/
+
+char *
+vm_old_find_next(struct vm_store *store, const char *vm, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *record = vm_vm_load(store, vm, false,
+	    err);
+	VM_CLEAN_NAMES char **names = NULL;
+	const char *best = NULL;
+	bool unfinished;
+
+	if (record == NULL ||
+	    (names = vm_store_list(store, VM_STORE_OLD, err)) == NULL)
+		return NULL;
+	for (size_t i = 0; names[i] != NULL; i++)
+		if ((best == NULL ||
+			get_number(names[i], vm) > get_number(best, vm)) &&
+		    is_of(store, names[i], record, &unfinished) && unfinished)
+			best = names[i];
+	if (best != NULL)
+		return vm_buf_printf(err, "%s", best);
+	vm_error_set(err, VM_E_NO_INPUT, "no_next",
+	    "%s: no upgrade of it is under way", vm);
+	vm_error_hint(err, "vmupgrade %s", vm);
+	return NULL;
+}
+
+struct vm_json *
+vm_old_resolve_next(void *store, const char *vm, struct vm_error *err)
+{
+	VM_CLEAN_FREE char *next = vm_old_find_next(store, vm, err);
+
+	return next == NULL ? NULL : vm_old_load(store, next, false, err);
+}
+
+int
+vm_old_lock_next(struct vm_store *store, const char *vm, uint64_t wait_ms,
+    struct vm_error *err)
+{
+	char name[VM_NAME_MAX + sizeof("next-")];
+
+	if (vm_record_check_name(vm, err) == -1)
+		return -1;
+	snprintf(name, sizeof(name), "next-%s", vm);
+	return vm_lock_named(store, name, wait_ms, err);
+}
+
+char *
+vm_old_add(struct vm_store *store, struct vm_publish *publish, const char *vm,
+    struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_OLD, err);
+	VM_CLEAN_FREE char *name = NULL;
+
+	if (names == NULL)
+		return NULL;
+	name = vm_buf_printf(err, "%s.%ju", vm,
+	    (uintmax_t)vm_publish_newest(names, vm) + 1);
+	if (name == NULL ||
+	    vm_publish_commit(publish, VM_STORE_OLD, name, VM_PUBLISH_NEW,
+		err) == -1)
+		return NULL;
+	return VM_TAKE(name);
+}
+
 /* --- changes ---------------------------------------------------------------*/
 
 int
@@ -171,6 +238,27 @@ vm_old_discard(struct vm_store *store, const char *old_name,
 	return trash;
 }
 
+/* As vmgc does it: whole or not at all, what is left is litter. */
+int
+vm_old_remove(struct vm_store *store, const char *old_name,
+    struct vm_error *err)
+{
+	int tmp = store->fds[VM_STORE_TMP];
+	VM_CLEAN_FD int fd = vm_store_open_object(store, VM_STORE_OLD, old_name,
+	    err);
+	char name[VM_PUBLISH_NAME];
+
+	if (fd == -1 || vm_publish_make_name(name, err) == -1 ||
+	    vm_publish_move_unsynced(store, VM_STORE_OLD, old_name,
+		VM_STORE_TMP, name, err) == -1 ||
+	    vm_publish_settle(store, VM_STORE_OLD, VM_STORE_TMP, err) == -1)
+		return -1;
+	if (vm_durable_remove_tree(store->durable, tmp, name, VM_TAKE_FD(fd)) ==
+	    -1)
+		vm_log(VM_LOG_INFO, "%s: left behind: %m", name);
+	return 0;
+}
+
 int
 vm_old_sweep(struct vm_store *store, const struct vm_json *vm,
     struct vm_error *err)
@@ -180,14 +268,9 @@ vm_old_sweep(struct vm_store *store, const struct vm_json *vm,
 
 	if (names == NULL)
 		return -1;
-	for (size_t i = 0; names[i] != NULL; i++) {
-		VM_CLEAN_FREE char *trash = NULL;
-
-		if (!is_of(store, names[i], vm, &unfinished) || !unfinished)
-			continue;
-		trash = vm_old_discard(store, names[i], err);
-		if (trash == NULL)
+	for (size_t i = 0; names[i] != NULL; i++)
+		if (is_of(store, names[i], vm, &unfinished) && unfinished &&
+		    vm_old_remove(store, names[i], err) == -1)
 			return -1;
-	}
 	return 0;
 }

@@ -99,8 +99,9 @@ test_sweep(void **state)
 	    "x", true);
 	assert_int_equal(0, vm_old_sweep(store, vm, NULL));
 	assert_int_equal(2, fixture_count(store, VM_STORE_OLD));
-	assert_int_equal(0,
-	    faccessat(store->fds[VM_STORE_TRASH], "vm.2.1", F_OK, 0));
+	assert_int_equal(-1,
+	    faccessat(store->fds[VM_STORE_OLD], "vm.2", F_OK, 0));
+	assert_int_equal(0, fixture_count(store, VM_STORE_TMP));
 }
 
 static void

@@ -142,7 +142,8 @@ plan_old(struct planning *p, struct vm_prune_item *item, struct vm_error *err)
 {
 	char age[32];
 
-	if (!p->options->old || !is_old(item, p->options->old_ms))
+	if (!p->options->old || item->is_kept ||
+	    !is_old(item, p->options->old_ms))
 		return 0;
 	return doom(p, item, err, "replaced by an upgrade %s ago",
 	    format_age(item->age_s, age));

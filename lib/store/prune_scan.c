@@ -40,6 +40,18 @@ is_locked(const struct vm_store *store, const struct vm_prune_item *item)
 	return vm_lock_is_held(store->fds[VM_STORE_LOCKS], name, NULL) != 0;
 }
 
+/* Is a vmupgrade about to exchange it? */
+static bool
+is_upgrading(const struct vm_store *store, const char *old_name)
+{
+	const char *dot = strrchr(old_name, '.');
+	char name[256 + 16];
+
+	snprintf(name, sizeof(name), "upgrade-%.*s",
+	    dot == NULL ? 0 : (int)(dot - old_name), old_name);
+	return vm_lock_is_held(store->fds[VM_STORE_LOCKS], name, NULL) != 0;
+}
+
 /* Its own file's links; the pin of an image. */
 static void
 look_at_chain(const struct vm_store *store, struct vm_prune_item *item,
@@ -128,6 +140,8 @@ look_at(struct vm_store *store, struct vm_prune_item *item,
 		look_at_chain(store, item, clock);
 	if (item->dir == VM_STORE_TMP || item->dir == VM_STORE_INCOMING)
 		item->is_kept = is_locked(store, item);
+	if (item->dir == VM_STORE_OLD)
+		item->is_kept = is_upgrading(store, item->name);
 	item->used_ns = last_ns(store, item);
 	item->age_s = vm_use_age(clock, item->used_ns / SECOND_NS);
 	return 0;

@@ -257,39 +257,12 @@ sync_objects(struct vm_publish *publishes, struct vm_error *results,
 	return 0;
 }
 
-/*
- * Keeping the old object must survive a crash at any moment, so the new one is
- * moved to old/ first and exchanged from there: the old one is never anywhere
- * but in its place or in old/.
- */
-static int
-stage(struct vm_publish *p, enum vm_store_dir dir, const char *name,
-    struct vm_error *err)
-{
-	VM_CLEAN_NAMES char **names = NULL;
-	VM_CLEAN_FREE char *kept = NULL;
-
-	if (faccessat(p->store->fds[dir], name, F_OK, AT_SYMLINK_NOFOLLOW) ==
-	    -1)
-		return vm_error_errno(err, errno, "%s", name);
-	names = vm_store_list(p->store, VM_STORE_OLD, err);
-	if (names == NULL ||
-	    vm_publish_keep_unsynced(p->store, p->at, p->name, VM_STORE_OLD,
-		name, vm_publish_newest(names, name), &kept, err) == -1)
-		return -1;
-	p->at = VM_STORE_OLD;
-	snprintf(p->name, sizeof(p->name), "%s", kept);
-	return 0;
-}
-
 static int
 show(struct vm_publish *p, enum vm_store_dir dir, const char *name,
     enum vm_publish_mode mode, struct vm_error *err)
 {
 	struct vm_store *store = p->store;
 
-	if (mode == VM_PUBLISH_REPLACE_KEEP && stage(p, dir, name, err) == -1)
-		return -1;
 	if (vm_durable_rename(store->durable, store->fds[p->at], p->name,
 		store->fds[dir], name,
 		mode == VM_PUBLISH_NEW ? RENAME_NOREPLACE : RENAME_EXCHANGE) ==
@@ -355,9 +328,6 @@ vm_publish_commit_all(struct vm_publish *publishes, enum vm_store_dir dir,
     const char *const *names, enum vm_publish_mode mode,
     struct vm_error *results, size_t count, struct vm_error *err)
 {
-	enum vm_store_dir from = mode == VM_PUBLISH_REPLACE_KEEP ?
-	    VM_STORE_OLD :
-	    VM_STORE_TMP;
 	struct vm_error cause = { 0 };
 	bool shown = false;
 
@@ -366,7 +336,8 @@ vm_publish_commit_all(struct vm_publish *publishes, enum vm_store_dir dir,
 	if (count > 0 && sync_objects(publishes, results, count, &cause) == 0)
 		show_all(publishes, dir, names, mode, results, count, &shown);
 	if (shown &&
-	    vm_publish_settle(publishes[0].store, from, dir, &cause) == -1)
+	    vm_publish_settle(publishes[0].store, VM_STORE_TMP, dir, &cause) ==
+		-1)
 		for (size_t i = 0; i < count; i++)
 			if (!vm_error_is_set(&results[i]))
 				hide(&publishes[i], dir, names[i], mode);

@@ -90,15 +90,14 @@ int vm_publish_seal(struct vm_publish *publish, int fd, mode_t mode,
 
 /*
  * Make it visible as dir/name.  VM_E_EXISTS "exists" when the name is taken:
- * the object is then still there to be aborted.  The replacing modes exchange
+ * the object is then still there to be aborted.  The replacing mode exchanges
  * it with an object that must be there (VM_E_NO_INPUT "not_found"); a VM's lock
  * is held and has been linked into the replacement by the caller.  On success
  * *publish is empty.
  */
 enum vm_publish_mode {
-	VM_PUBLISH_NEW,		/* RENAME_NOREPLACE */
-	VM_PUBLISH_REPLACE,	/* exchange, old one removed */
-	VM_PUBLISH_REPLACE_KEEP /* exchange, old one to old/<name>.<n> */
+	VM_PUBLISH_NEW,	   /* RENAME_NOREPLACE */
+	VM_PUBLISH_REPLACE /* exchange, old one removed */
 };
 int vm_publish_commit(struct vm_publish *publish, enum vm_store_dir dir,
     const char *name, enum vm_publish_mode mode, struct vm_error *err)

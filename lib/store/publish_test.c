@@ -34,7 +34,8 @@ test_taken(void **state)
 	assert_int_equal(-1, make(store, "no", "1", VM_PUBLISH_REPLACE, &err));
 	assert_string_equal("not_found", err.code);
 	assert_int_equal(-1,
-	    make(store, "no", "1", VM_PUBLISH_REPLACE_KEEP, &err));
+	    vm_publish_exchange(store, VM_STORE_VMS, "dir", VM_STORE_OLD, "no",
+		&err));
 	assert_string_equal("not_found", err.code);
 	assert_int_equal(0, fixture_count(store, VM_STORE_TMP));
 	assert_int_equal(0, fixture_count(store, VM_STORE_OLD));

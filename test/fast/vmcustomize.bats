@@ -66,27 +66,27 @@ edit()
 	[[ $(layer --mkdir /a) == "$(layer --mkdir /a)" ]]
 }
 
-@test "--layer-only: of VMs that run, or are nowhere; none of them is touched" {
+@test "--next: the VM's next directory, not the VM, which may run" {
 	vmclone --from img a >clone.json
+	status_is 66 vmcustomize --next a
+	err_is 'vmcustomize: a: no upgrade of it is under way; run: vmupgrade a'
+	cp -a "$VMPIPE_ROOT/vms/a" "$VMPIPE_ROOT/old/a.1"
+	jq -c '.upgrade = {from: "img@1"} |
+	    .applied.operations = [{mkdir: "/srv"}]' \
+	    "$VMPIPE_ROOT/vms/a/vm.json" >"$VMPIPE_ROOT/old/a.1/vm.json"
 	edit a '.started = true | .state = "running"'
+	exec 8<>"$VMPIPE_ROOT/vms/a/lock"
+	flock 8
 	snapshot >before
-	status_is 0 vmcustomize --layer-only a
-	status_is 0 vmcustomize -n --layer-only --mkdir /srv a
-	[[ $stderr =~ ^'vmcustomize: a: would stand on layer '[0-9a-f]{12}$ ]]
-	jq -e '.planned == "layer"' <<<"$output"
-	jq -c '.name = "z" | .identity.uuid = "x"' clone.json >other.json
-	status_is 0 vmcustomize -n --layer-only <other.json
-	err_is 'vmcustomize: z: would stand on its image'
+	status_is 0 vmcustomize -n --next a
+	err_has "shared: mkdir; identity"
 	snapshot | diff before -
-	jq -c '.spec.customize = [{mkdir: "/srv"}]' other.json >wish.json
-	status_is 69 vmcustomize --layer-only <wish.json
-	jq -e '.error.code == "no_appliance" and .name == "z"' <<<"$output"
-	jq -c '.image.id = "../../x"' wish.json >bad.json
-	status_is 66 vmcustomize --layer-only <bad.json
-	jq -c '.spec.instance = [{write: {path: "/x", content: "{{nothing}}"}}]' \
-	    wish.json >bad.json
-	status_is 65 vmcustomize --layer-only <bad.json
+	status_is 69 vmcustomize --next a
+	jq -e '.error.code == "no_appliance" and .name == "a"' <<<"$output"
 	no_litter
+	exec 9<>"$VMPIPE_ROOT/locks/next-a"
+	flock 9
+	status_is 75 vmcustomize --next a
 }
 
 @test "records: others' failures pass, images are refused, stale ones too" {

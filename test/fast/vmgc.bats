@@ -72,6 +72,11 @@ nothing_dangles()
 	status_is 0 vmgc --old --keep 1h
 	out_is ''
 	[ "$before" = "$(snapshot -path './old*')" ]
+	exec 8<>"$VMPIPE_ROOT/locks/upgrade-k"
+	flock 8
+	status_is 0 vmgc --old
+	out_is ''
+	exec 8>&-
 	status_is 0 vmgc -n --old
 	[ "$(gone)" = 'old k.1 remove' ]
 	[[ $(jq -r .reason <<<"$output") =~ ^'replaced by an upgrade '[0-9]+'s ago'$ ]]

@@ -9,7 +9,6 @@ setup()
 	mkdir bin
 	cp "$VMPIPE_BUILD/bin/vmupgrade" bin
 	stand_in vmcustomize '
-		case $* in *--layer-only*) exec cat; esac
 		[ ! -e fail-customize ] || fail 65 guest_command "exit status 1"
 		change ".state = \"customized\" |
 		    .applied.identity = \"x\" | .applied.by += 1"'
@@ -44,7 +43,10 @@ stand_in()
 	cat >"bin/$1" <<-END
 		#!/bin/bash
 		cd "$PWD"; name=\${!#}; dir=\$VMPIPE_ROOT/vms/\$name
-		json=\$dir/vm.json tool=$1
+		tool=$1
+		[ \$tool != vmcustomize ] ||
+		    dir=\$(ls -d "\$VMPIPE_ROOT/old/\$name".* | sort -V | tail -1)
+		json=\$dir/vm.json
 		echo "$1 \${*:3}" >>calls
 		change()
 		{
@@ -112,7 +114,7 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	sum=$(sha256sum <"$VMPIPE_ROOT/vms/box/disk.qcow2")
 	status_is 0 vmupgrade box
 	err_is ''
-	[ "$(<calls)" = $'vmcustomize --layer-only\nvmcustomize -- box' ]
+	[ "$(<calls)" = 'vmcustomize --next -- box' ]
 	[ "$(jq -c '[.image.generation, .state, .drift]' <<<"$output")" = '[2,"customized",[]]' ]
 	[[ $output != *private* ]]
 	for member in .identity.uuid .identity.nics .identity.machine_id \
@@ -135,10 +137,10 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	[ "$(ls "$VMPIPE_ROOT/old")" = box.1 ]
 }
 
-@test "one that runs: the layer first, then stopped, exchanged, started" {
+@test "one that runs: made first, then stopped, exchanged, started" {
 	run_box
 	status_is 0 vmupgrade -t 90s box
-	[ "$(<calls)" = $'vmcustomize --layer-only\nvmstop -- box\nvmcustomize -- box\nvmdeploy --timeout 90000ms -- box' ]
+	[ "$(<calls)" = $'vmcustomize --next -- box\nvmstop -- box\nvmdeploy --timeout 90000ms -- box' ]
 	[ "$(stored '.image.generation, .state' | xargs)" = '2 ready' ]
 	runs
 	jq -e '.timing_ms.upgrade >= .timing_ms.down and .timing_ms.down >= 0' \
@@ -146,7 +148,7 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	: >calls
 	image 3
 	status_is 0 vmupgrade --no-start -q box
-	[ "$(tail -1 calls)" = 'vmcustomize -q -- box' ]
+	[ "$(<calls)" = $'vmcustomize -q --next -- box\nvmstop -q -- box' ]
 	! runs
 	[ "$(ls "$VMPIPE_ROOT/old" | xargs)" = 'box.1 box.2' ]
 }
@@ -178,34 +180,19 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	[ "$(stored .image.generation)" = 1 ]
 }
 
-@test "a layer that cannot be made: nothing was touched, it never stopped" {
-	run_box
-	stand_in vmcustomize 'jq -c ".state = \"failed\" | .error = {tool: \"vmcustomize\",
-	    status: 65, code: \"guest_command\", message: \"exit status 1\",
-	    retryable: false}"; exit 65'
-	snapshot ! -path './locks*' >before
-	status_is 65 vmupgrade box
-	err_is 'vmupgrade: box: not upgraded, nothing was changed: exit status 1'
-	[ "$(jq -r '.error.tool + " " + .error.code' <<<"$output")" = 'vmupgrade guest_command' ]
-	snapshot ! -path './locks*' | diff before -
-	runs
-}
-
-@test "customising fails: the old disk is back, and runs if it ran" {
+@test "customising fails: nothing was touched, it never stopped" {
 	run_box
 	: >fail-customize
-	sum=$(sha256sum <"$VMPIPE_ROOT/vms/box/disk.qcow2")
+	snapshot ! -path './locks*' ! -path ./old ! -path ./tmp >before
 	status_is 65 vmupgrade box
-	err_is $'vmcustomize: box: exit status 1\nvmupgrade: box: not upgraded, the old disk runs again: exit status 1'
-	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
-	[ "$sum" = "$(sha256sum <"$VMPIPE_ROOT/vms/box/disk.qcow2")" ]
+	err_is $'vmcustomize: box: exit status 1\nvmupgrade: box: not upgraded, nothing was changed: exit status 1'
+	[ "$(jq -r '.error.tool + " " + .error.code' <<<"$output")" = 'vmupgrade guest_command' ]
+	snapshot ! -path './locks*' ! -path ./old ! -path ./tmp | diff before -
+	[ "$(<calls)" = 'vmcustomize --next -- box' ]
 	runs
-	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
-	[ "$(ls "$VMPIPE_ROOT/trash")" = box.1.1 ]
 	rm fail-customize
 	status_is 0 vmupgrade box
 	[ "$(stored '.image.generation, .state' | xargs)" = '2 ready' ]
-	runs
 }
 
 @test "it does not get ready: stopped, and the old disk runs again" {
@@ -233,20 +220,36 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	no_litter
 }
 
+@test "killed while it is made: the VM runs on, the rest goes with the next try" {
+	run_box
+	cp bin/vmcustomize whole
+	stand_in vmcustomize 'kill -9 $PPID; exit 1'
+	status_is 137 vmupgrade box
+	runs
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	[ "$(vmls -t old -Ho name,state)" = $'box.1\tunfinished' ]
+	status_is 66 vmupgrade --rollback box
+	cp whole bin/vmcustomize
+	status_is 0 vmupgrade box
+	[ "$(vmls -t old -Ho name,state)" = $'box.1\tstopped' ]
+	[ "$(stored .image.generation)" = 2 ]
+	no_litter
+}
+
 @test "killed after the exchange: run again it goes on, or goes back" {
 	run_box
-	stand_in vmcustomize 'case $* in *--layer-only*) exec cat; esac
-	    kill -9 $PPID; exit 1'
+	cp bin/vmdeploy whole
+	stand_in vmdeploy 'kill -9 $PPID; exit 1'
 	status_is 137 vmupgrade box
-	[ "$(stored '.image.generation, .state, .upgrade.running' | xargs)" = '2 cloned true' ]
+	[ "$(stored '.image.generation, .state, .upgrade.running' | xargs)" = '2 customized true' ]
 	[ "$(old .image.generation 1)" = 1 ]
-	stand_in vmcustomize 'change ".state = \"customized\""'
+	cp whole bin/vmdeploy
 	status_is 0 vmupgrade -n box
 	err_is 'vmupgrade: box: its upgrade would be finished'
 	: >calls
 	cp -a "$VMPIPE_ROOT" saved
 	status_is 0 vmupgrade box
-	[ "$(<calls)" = $'vmcustomize -- box\nvmdeploy -- box' ]
+	[ "$(<calls)" = 'vmdeploy -- box' ]
 	[ "$(stored '.image.generation, .state' | xargs)" = '2 ready' ]
 	kill "$(<box.pid)"
 	rm -r "$VMPIPE_ROOT" && mv saved "$VMPIPE_ROOT"
@@ -254,6 +257,18 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
 	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
 	runs
+}
+
+@test "changed while it was made: not exchanged, it runs as it is now" {
+	run_box
+	stand_in vmcustomize 'change ".state = \"customized\""
+	    jq -c ".applied.operations += [{mkdir: \"/x\"}]" \
+	    "$VMPIPE_ROOT/vms/box/vm.json" >new && cat new >"$VMPIPE_ROOT/vms/box/vm.json"'
+	status_is 75 vmupgrade box
+	err_has 'not upgraded: changed by another command just now (applied)'
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	runs
+	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
 }
 
 @test "-n says what would be done; --to, --force; nothing is touched" {

@@ -50,9 +50,8 @@ stand_in()
 	cp "$VMPIPE_BUILD/bin/vmupgrade" bin
 	cat >bin/vmcustomize <<-'END'
 		#!/bin/bash
-		case $* in *--layer-only*) exec cat; esac
 		unset VMPIPE_FAULT VMPIPE_FAULT_LOG
-		json=$VMPIPE_ROOT/vms/${!#}/vm.json
+		json=$(ls -d "$VMPIPE_ROOT/old/${!#}".* | sort -V | tail -1)/vm.json
 		jq -c '.state = "customized"' "$json" >"$json.new"
 		mv "$json.new" "$json"
 		jq -c 'del(.private)' "$json"
