@@ -45,13 +45,14 @@ power_cut()
 	power_on "$disk.after"
 }
 
-# power_sweep COMMAND...: at each of these calls, and at the end.
+# power_sweep COMMAND...: at each of these calls ($dense as for kill_sweep), and
+# at the end.
 power_sweep()
 {
 	local call n what points=0
 
 	for call in "${durable_calls[@]}"; do
-		for ((n = 1; ; n++)); do
+		for ((n = 1; ; n += n < ${dense:-10000} ? 1 : n / 3 + 1)); do
 			what="power cut at $call $n"
 			power_cut "$call:signal=KILL:when=$n" "$@"
 			[[ $status != 0 ]] || break

@@ -10,13 +10,14 @@ writing_calls=(openat mkdirat write pwrite64 writev pwritev ftruncate fallocate
 	syncfs flock)
 
 # kill_sweep COMMAND...: kill -9 at the Nth of each of these calls, N from 1
-# until it is not reached; then the same command once more.
+# until it is not reached (every one up to $dense, then fewer); then the same
+# command once more.
 kill_sweep()
 {
 	local call n status points=0
 
 	for call in "${writing_calls[@]}"; do
-		for ((n = 1; ; n++)); do
+		for ((n = 1; ; n += n < ${dense:-10000} ? 1 : n / 3 + 1)); do
 			prepare
 			injected "$call:signal=KILL:when=$n" "$@"
 			[[ $status != 0 ]] || break

@@ -102,6 +102,140 @@ three_clones()
 	refuse_sweep ENOSPC 74 vmclone -q --from m -c 3 --name 'k-{{index}}'
 }
 
+# A batch beyond VM_PUBLISH_EACH: one syncfs before all renames.
+batch=(vmclone -q --no-host-keys --from m -c 33 --name 'k-{{index}}')
+
+all_made()
+{
+	[[ $(vmls -Ho name | wc -l) == 33 && $(vmls -Ho state | sort -u) == cloned ]] &&
+	    batch_is_whole
+}
+
+# What is there is whole; of the disks the last one is looked at.
+batch_is_whole()
+{
+	local dirs=("$VMPIPE_ROOT"/vms/*/)
+
+	[[ -d ${dirs[0]} ]] || return 0
+	[[ $(jq -r .name "${dirs[@]/%/vm.json}" | wc -l) == "${#dirs[@]}" ]] &&
+	    qemu-img check -q "${dirs[-1]}/disk.qcow2"
+}
+
+@test "vmclone of many, which share their sync, killed at calls here and there" {
+	local dense=2 writing_calls=(openat linkat pwrite64 syncfs fsync renameat2)
+	prepare() { only_master; }
+	intact() { batch_is_whole; }
+	finished() { all_made; }
+	kill_sweep "${batch[@]}"
+}
+
+@test "vmclone of many, writes refused: those that failed are not there" {
+	local fault left
+	for fault in syncfs:1+ rename:20 write:39 link:33 fsync_dir:1+; do
+		only_master
+		status_is 74 env VMPIPE_FAULT=$fault:EIO "${batch[@]}"
+		left=$(jq -rs 'map(select(.state != "failed")) | length' \
+		    <<<"$output")
+		[[ $(find "$VMPIPE_ROOT/vms" -mindepth 1 -maxdepth 1 | wc -l) == \
+		    "$left" ]]
+		no_litter
+		"${batch[@]}" >/dev/null
+		all_made
+	done
+}
+
+one_clone() { only_master; vmclone -q --from m box >/dev/null; }
+
+# There all the time, with its identity, as large as before or as wanted now.
+box_is() { [[ $(jq -r .identity.uuid "$VMPIPE_ROOT/vms/box/vm.json") == "$uuid" ]]; }
+
+@test "vmclone that builds one again, killed at each call" {
+	one_clone
+	uuid=$(jq -r .identity.uuid "$VMPIPE_ROOT/vms/box/vm.json")
+	cp -a "$VMPIPE_ROOT" before
+	prepare() { rm -rf "$VMPIPE_ROOT"; cp -a before "$VMPIPE_ROOT"; }
+	intact() { store_is_whole && box_is; }
+	finished() { store_is_whole && box_is &&
+	    [[ $(vmls -pHo disks.0.size) == 2097152 ]]; }
+	kill_sweep vmclone -q --from m --set disk=2M box
+}
+
+@test "vmclone --from a VM, killed at each call" {
+	one_clone
+	sed -i 's/"kind":"vm"/&,"started":true/' "$VMPIPE_ROOT/vms/box/vm.json"
+	qemu-io -c 'write -P 7 0 128k' "$VMPIPE_ROOT/vms/box/disk.qcow2" >/dev/null
+	cp -a "$VMPIPE_ROOT" before
+	prepare() { rm -rf "$VMPIPE_ROOT"; cp -a before "$VMPIPE_ROOT"; }
+	finished() { store_is_whole && qemu-img compare -q \
+	    "$VMPIPE_ROOT/vms/"{box,copy}/disk.qcow2; }
+	kill_sweep vmclone -q --from box copy
+}
+
+# --- vmrm --------------------------------------------------------------------
+
+# The VM, whole, in vms/ or in trash/, in one of both.
+box_somewhere()
+{
+	local dirs=("$VMPIPE_ROOT"/vms/box "$VMPIPE_ROOT"/trash/box.*)
+
+	[[ -d ${dirs[0]} ]] || dirs=("${dirs[@]:1}")
+	[[ -d ${dirs[0]} && -z $(sed 1d <(ls -d "${dirs[@]}" 2>/dev/null)) ]] &&
+	    jq -e '.name == "box"' "${dirs[0]}/vm.json" >/dev/null &&
+	    qemu-img check -q "${dirs[0]}/disk.qcow2"
+}
+
+@test "vmrm, killed at each call" {
+	one_clone
+	cp -a "$VMPIPE_ROOT" before
+	prepare() { rm -rf "$VMPIPE_ROOT"; cp -a before "$VMPIPE_ROOT"; }
+	intact() { box_somewhere; }
+	finished() { box_somewhere && [[ -z $(vmls -Ho name) ]]; }
+	kill_sweep sh -c '[ ! -e "$VMPIPE_ROOT/vms/box" ] || exec vmrm -q box'
+}
+
+@test "vmrm --undo, killed at each call" {
+	one_clone
+	vmrm -q box >/dev/null
+	cp -a "$VMPIPE_ROOT" before
+	prepare() { rm -rf "$VMPIPE_ROOT"; cp -a before "$VMPIPE_ROOT"; }
+	intact() { box_somewhere; }
+	finished() { box_somewhere && [[ $(vmls -Ho name) == box ]]; }
+	kill_sweep sh -c '[ -e "$VMPIPE_ROOT/vms/box" ] || exec vmrm -q --undo box'
+}
+
+@test "vmrm and vmrm --undo of two, each durable write refused" {
+	one_clone
+	vmclone -q --from m bay >/dev/null
+	cp -a "$VMPIPE_ROOT" before
+	prepare() { rm -rf "$VMPIPE_ROOT"; cp -a before "$VMPIPE_ROOT"; }
+	intact() { box_somewhere; }
+	finished() { [[ -z $(vmls -Ho name) ]]; }
+	# those that it is not done for yet
+	refuse_sweep EIO 74 sh -c 'for vm in box bay; do
+	    [ ! -e "$VMPIPE_ROOT/vms/$vm" ] || set -- "$@" "$vm"; done
+	    [ $# = 0 ] || exec vmrm -q "$@"' -
+	vmrm -q box bay >/dev/null 2>&1 || :
+	rm -rf before
+	cp -a "$VMPIPE_ROOT" before
+	finished() { [[ $(vmls -Ho name) == $'bay\nbox' ]]; }
+	refuse_sweep EIO 74 sh -c 'for vm in box bay; do
+	    [ -e "$VMPIPE_ROOT/vms/$vm" ] || set -- "$@" "$vm"; done
+	    [ $# = 0 ] || exec vmrm -q --undo "$@"' -
+}
+
+# --- vmdoctor ----------------------------------------------------------------
+
+@test "vmdoctor --repair, killed at each call" {
+	one_clone
+	rm "$VMPIPE_ROOT"/vms/box/*.raw
+	cp -a "$VMPIPE_ROOT" before
+	prepare() { rm -rf "$VMPIPE_ROOT"; cp -a before "$VMPIPE_ROOT"; }
+	intact() { jq -e .name "$VMPIPE_ROOT/vms/box/vm.json" >/dev/null &&
+	    [[ -f $VMPIPE_ROOT/vms/box/disk.qcow2 && -f $VMPIPE_ROOT/vms/box/lock ]]; }
+	finished() { store_is_whole && vmdoctor -q box >/dev/null; }
+	kill_sweep vmdoctor -q --repair box
+}
+
 # --- vmgc --------------------------------------------------------------------
 
 # One image that goes, one VM in the trash, one VM that stays with its image.

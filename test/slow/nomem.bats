@@ -91,6 +91,74 @@ fetch_sweep()
 	nomem_sweep vmclone -q --from m -c 2 --name 'k-{{index}}'
 }
 
+# with_box: one clone besides, from a store kept for that.
+with_box()
+{
+	no_store
+	cp -a "$PWD/with-box" "$VMPIPE_ROOT"
+}
+
+make_box()
+{
+	with_master
+	vmclone -q --from m box >/dev/null
+	"$@"
+	cp -a "$VMPIPE_ROOT" with-box
+}
+
+@test "vmclone that builds one again" {
+	make_box
+	prepare() { with_box; }
+	finished() { [[ $(vmls -pHo disks.0.size) == 2097152 ]]; }
+	nomem_sweep vmclone -q --from m --set disk=2M box
+}
+
+@test "vmclone --from a VM" {
+	make_box
+	prepare() { with_box; }
+	finished() { [[ $(vmls -Ho name) == $'box\ncopy' ]]; }
+	nomem_sweep vmclone -q --from box copy
+}
+
+@test "vmrm" {
+	make_box
+	prepare() { with_box; }
+	finished() { [[ -z $(vmls -Ho name) ]]; }
+	nomem_sweep vmrm -q box
+}
+
+@test "vmrm --undo" {
+	make_box vmrm -q box >/dev/null
+	prepare() { with_box; }
+	finished() { [[ $(vmls -Ho name) == box ]]; }
+	nomem_sweep vmrm -q --undo box
+}
+
+@test "vmgc" {
+	make_box
+	cp with-box/images/*/*.raw other.raw
+	chmod u+w other.raw
+	echo x >>other.raw
+	truncate -s 1M other.raw
+	VMPIPE_ROOT=$PWD/with-box vmfetch -qa other ./other.raw >/dev/null
+	VMPIPE_ROOT=$PWD/with-box vmclone -q --from m gone >/dev/null
+	VMPIPE_ROOT=$PWD/with-box vmrm -q gone >/dev/null
+	prepare() { with_box; }
+	intact() { qemu-img check -q "$VMPIPE_ROOT/vms/box/disk.qcow2"; }
+	finished() { [[ $(vmls -t image -Ho name) == 'm@1' &&
+	    -z $(ls "$VMPIPE_ROOT/trash") ]]; }
+	nomem_sweep vmgc -q --keep 0 --trash
+}
+
+@test "vmdoctor --repair" {
+	make_box
+	rm with-box/vms/box/*.raw
+	prepare() { with_box; }
+	intact() { jq -e .name "$VMPIPE_ROOT/vms/box/vm.json" >/dev/null; }
+	finished() { store_is_whole && vmdoctor -q box >/dev/null; }
+	nomem_sweep vmdoctor -q --repair box
+}
+
 @test "vmls --tree" {
 	prepare() { :; }
 	finished() { :; }
