@@ -49,8 +49,8 @@ static const struct vm_cli_option options[] = {
 	    VM_CLI_STRING, AT(sort), 0, 0, NULL },
 	{ 'd', "descending", NULL, "sort the other way round", VM_CLI_FLAG,
 	    AT(descending), 0, 0, NULL },
-	{ 0, "tree", NULL, "draw images, layers and VMs as a tree", VM_CLI_FLAG,
-	    AT(tree), 0, 0, NULL },
+	{ 0, "tree", NULL, "draw everything below what it stands on",
+	    VM_CLI_FLAG, AT(tree), 0, 0, NULL },
 	{ 0, "why", "IMAGE", "list what keeps this image in the store",
 	    VM_CLI_STRING, AT(why), 0, 0, NULL },
 	{ 0, "format", "FORMAT",
@@ -105,6 +105,9 @@ static const struct vm_output_field fields[] = {
 	{ "error.tool", NULL, false, "command that failed" },
 	{ "error.code", "ERROR", false, "word for what failed" },
 	{ "error.message", NULL, false, "what failed" },
+	{ "depth", NULL, false, "how deep in the tree (--tree)" },
+	{ "on", NULL, false, "what it stands on (--tree)" },
+	{ "note", NULL, false, "what else there is to it (--tree)" },
 	{ "why", NULL, false, "why it keeps the image (--why)" },
 	{ 0 },
 };
@@ -136,12 +139,8 @@ check(const struct opts *o, struct vm_error *err)
 
 	if (o->tree + (o->why != NULL) + o->has_format > 1)
 		return refuse("--tree, --why and --format: one at a time", err);
-	if (o->tree && (listing || text || o->has_type))
-		return refuse("--tree draws everything, for people: use it "
-			      "alone (or with -p)",
-		    err);
-	if (o->why != NULL && (listing || o->has_type))
-		return refuse("--why takes one image and no patterns", err);
+	if ((o->tree || o->why != NULL) && (listing || o->has_type))
+		return refuse("--tree and --why take no patterns", err);
 	if (o->has_format && (text || (o->has_type && o->type != VM_VIEW_VMS)))
 		return refuse("--format prints VMs in a form of its own", err);
 	if (o->states.count > 0 && o->type != VM_VIEW_VMS)
@@ -194,23 +193,28 @@ show(const struct opts *o, struct vm_store *store, struct vm_error *err)
 	const struct vm_output output = {
 		.known = fields,
 		.fields = o->why != NULL ? "kind,name,state,why" :
+		    o->tree		 ? "depth,name,kind,state,note" :
 					   default_fields[o->type],
 		.table_always = true,
 	};
 	const struct vm_view_options view = make_options(o);
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_BUF struct vm_buf text = { 0 };
+	bool draws = o->tree && !o->common.json && !o->common.no_header &&
+	    o->common.fields == NULL;
 	int rc;
 
 	if (o->tree)
-		rc = vm_view_tree(store, o->common.exact, &text, err);
+		rc = vm_view_lineage(store, &records, err);
 	else if (o->why != NULL)
 		rc = vm_view_why(store, o->why, &records, err);
 	else
 		rc = vm_view_list(store, &view, &records, err);
 	if (rc == 0 && o->has_format)
 		rc = vm_view_export(&records, o->format, &text, err);
-	if (rc == 0 && !o->tree && !o->has_format)
+	if (rc == 0 && draws)
+		rc = vm_view_tree(&records, o->common.exact, &text, err);
+	if (rc == 0 && !draws && !o->has_format)
 		rc = vm_output_write(&output, &o->common, &records, err);
 	if (rc == 0 && text.len > 0)
 		fwrite(text.data, 1, text.len, stdout);
@@ -228,9 +232,7 @@ run(const struct opts *o, struct vm_error *err)
 	if (vm_output_help(&output, &o->common))
 		return 0;
 	store = vm_store_open(o->common.root, false, err);
-	if (store == NULL)
-		return -1;
-	return show(o, store, err);
+	return store == NULL ? -1 : show(o, store, err);
 }
 
 int

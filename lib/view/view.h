@@ -12,7 +12,8 @@
  *	view_vm, view_image, view_old	records of each kind
  *	view_catalog	which alias an image belongs to
  *	view_disk	what files take up and share
- *	view_tree, view_why	how objects stand on one another
+ *	view_lineage, view_why	how objects stand on one another
+ *	view_note, view_tree	that for people
  *	view_export	the list in the words of ssh, hosts(5) and Ansible
  */
 #ifndef VM_VIEW_VIEW_H
@@ -64,14 +65,32 @@ int vm_view_list(struct vm_store *store, const struct vm_view_options *options,
 
 /*
  * What keeps an image (an alias, alias@N or id) in the store: records of
- * aliases, pins, leases, layers, VMs and trash with "why".
+ * aliases, pins, leases, layers, VMs, old disks and trash with "why".
  */
 int vm_view_why(struct vm_store *store, const char *image,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;
 
-/* Images, their layers and the VMs on them, drawn as a tree. */
-int vm_view_tree(struct vm_store *store, bool exact, struct vm_buf *out,
+/*
+ * view_lineage.c: append every object, each followed by what stands on it:
+ *
+ *	image		a master; one that is gone but for its hard links is
+ *			"removed"
+ *	  layer		on an image or a layer
+ *	    vm		on a layer or an image; a copy of a VM on that VM
+ *	      volume	its own, attached; an orphan stands on nothing
+ *	      old	a disk that an upgrade has replaced
+ *	    trash	a VM that was removed
+ *	  disk		a VM's further disk, on the image that it was made from
+ *
+ * Beyond vm_view_list()'s members: depth (0: stands on nothing), on (the name
+ * of what it stands on) and note (for people: pinned, copy of box, ...).
+ */
+int vm_view_lineage(struct vm_store *store, struct vm_records *records,
     struct vm_error *err) VM_MUST_CHECK;
+
+/* These records, as a tree. */
+int vm_view_tree(const struct vm_records *records, bool exact,
+    struct vm_buf *out, struct vm_error *err) VM_MUST_CHECK;
 
 enum vm_view_format {
 	VM_VIEW_SSH_CONFIG,  /* ssh_config(5) */

@@ -77,39 +77,76 @@ add_aliases(struct vm_store *store, const char *id, struct vm_records *records,
 	return 0;
 }
 
-/* Does it, or one of its disks, stand on this image? */
-static bool
-is_on(const struct vm_json *record, const char *id)
-{
-	const struct vm_json *disks = vm_json_get(record, "disks");
+static const struct {
+	enum vm_view_type type;
+	enum vm_store_dir dir;
+} keepers[] = { { VM_VIEW_LAYERS, VM_STORE_LAYERS },
+	{ VM_VIEW_VMS, VM_STORE_VMS }, { VM_VIEW_OLD, VM_STORE_OLD } };
 
-	if (strcmp(vm_json_string(record, "image.id", ""), id) == 0)
-		return true;
-	for (size_t i = 0; i < vm_json_count(disks); i++)
-		if (strcmp(vm_json_string(vm_json_at(disks, i), "image", ""),
-			id) == 0)
-			return true;
-	return false;
+#define KEEPERS (sizeof(keepers) / sizeof(keepers[0]))
+
+/* Has it a link to the image?  A reflink and a full copy have none. */
+static bool
+has_link(const struct vm_store *store, enum vm_store_dir dir,
+    const char *object, const char *id)
+{
+	char path[400];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%.255s/%.80s.raw", object, id);
+	return fstatat(store->fds[dir], path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Layers or VMs with this image at the bottom of a chain. */
+/* Why is that so?  *text is the caller's. */
 static int
-add_objects(struct vm_store *store, enum vm_view_type type, const char *id,
-    const char *why, struct vm_records *records, struct vm_error *err)
+explain(const struct vm_json *record, const char *id, char **text,
+    struct vm_error *err)
 {
-	const struct vm_view_options options = { .type = type };
+	const char *kind = vm_json_string(record, "kind", "");
+	const char *copy_of = vm_json_string(record, "copy_of", NULL);
+	const char *layer = vm_json_string(record, "layer", NULL);
+	const char *vm = vm_json_string(record, "vm", "");
+
+	if (strcmp(kind, "layer") == 0)
+		*text = vm_buf_printf(err, "layer on it");
+	else if (strcmp(kind, "old") == 0)
+		*text = vm_buf_printf(err, "what %s was before an upgrade", vm);
+	else if (strcmp(vm_json_string(record, "image.id", ""), id) != 0)
+		*text = vm_buf_printf(err, "a further disk stands on it");
+	else if (copy_of != NULL)
+		*text = vm_buf_printf(err, "copy of %s, a clone of it",
+		    copy_of);
+	else if (layer != NULL)
+		*text = vm_buf_printf(err, "clone of layer %.12s on it", layer);
+	else
+		*text = vm_buf_printf(err, "clone of it");
+	return *text == NULL ? -1 : 0;
+}
+
+/* Layers, VMs or old disks with this image at the bottom of a chain. */
+static int
+add_objects(struct vm_store *store, size_t keeper, const char *id,
+    struct vm_records *records, struct vm_error *err)
+{
+	const struct vm_view_options options = { .type = keepers[keeper].type };
 	VM_CLEAN_RECORDS struct vm_records all = { 0 };
 
 	if (vm_view_list(store, &options, &all, err) == -1)
 		return -1;
 	for (size_t i = 0; i < all.count; i++) {
 		struct vm_json *record = all.items[i];
+		VM_CLEAN_FREE char *why = NULL;
 
-		if (!is_on(record, id))
+		if (!has_link(store, keepers[keeper].dir,
+			vm_json_string(record,
+			    keepers[keeper].type == VM_VIEW_LAYERS ? "layer" :
+								     "name",
+			    ""),
+			id))
 			continue;
-		if (vm_json_set_string(record, "why", why, err) == -1)
-			return -1;
-		if (vm_records_add(records, VM_TAKE(all.items[i]), err) == -1)
+		if (explain(record, id, &why, err) == -1 ||
+		    vm_json_set_string(record, "why", why, err) == -1 ||
+		    vm_records_add(records, VM_TAKE(all.items[i]), err) == -1)
 			return -1;
 	}
 	return 0;
@@ -176,11 +213,10 @@ vm_view_why(struct vm_store *store, const char *image,
 
 	if (vm_alias_resolve(store, image, &alias, err) == -1 ||
 	    add_aliases(store, alias.id, records, err) == -1 ||
-	    add_pins(store, alias.id, records, err) == -1 ||
-	    add_objects(store, VM_VIEW_LAYERS, alias.id, "layer on it", records,
-		err) == -1 ||
-	    add_objects(store, VM_VIEW_VMS, alias.id, "clone of it", records,
-		err) == -1)
+	    add_pins(store, alias.id, records, err) == -1)
 		return -1;
+	for (size_t i = 0; i < KEEPERS; i++)
+		if (add_objects(store, i, alias.id, records, err) == -1)
+			return -1;
 	return add_trash(store, alias.id, records, err);
 }

@@ -142,7 +142,7 @@ box2-log\tattached\tbox2\t1073741824\t-'
 	vmclone --from base box2 --set 'disks=[{name: t, image: tools}]' \
 	    >/dev/null
 	status_is 0 vmls --why tools -Ho kind,name,why
-	out_has $'vm\tbox2\tclone of it'
+	out_has $'vm\tbox2\ta further disk stands on it'
 	status_is 0 vmgc --keep 0 -o kind,name -H
 	[[ $output != *image* ]]
 	status_is 0 vmls -t image -Ho name tools@1
@@ -190,7 +190,7 @@ trash\tbox.1\tin the trash'
 @test "--tree: images, and clones of an image that is gone" {
 	make_store
 	status_is 0 vmls --tree
-	[[ ${lines[0]} == NAME*KIND*STATE*USED*REFER ]]
+	[[ ${lines[0]} == NAME*KIND*STATE*USED*REFER*NOTE ]]
 	[[ ${lines[1]} =~ ^base@1\ +image\ +fetched ]]
 	[[ ${lines[2]} =~ box\ +vm\ +cloned ]]
 	[[ ${#lines[@]} == 5 ]]
@@ -198,9 +198,64 @@ trash\tbox.1\tin the trash'
 	status_is 0 vmls --tree
 	[[ ${lines[1]} =~ ^base@1\ +image\ +removed ]]
 	[[ ${lines[4]} =~ shop-web-10\ +vm ]]
-	status_is 64 vmls --tree --json
+	status_is 64 vmls --tree -t image
 	status_is 64 vmls --tree box
 }
+
+@test "--tree and --why: copies, volumes, old disks, further disks, trash" {
+	requires qemu-io
+	make_store
+	vmrm -q shop-web-2 shop-web-10 >/dev/null
+	head -c 65536 /dev/urandom >tools.raw
+	vmfetch -qa tools --lease 1d ./tools.raw >/dev/null
+	vmclone --from base --set 'volumes=[{name: data, size: 8M, mount: /srv}]' \
+	    --set 'disks=[{name: t, image: tools}]' db >/dev/null
+	vmclone --from base --mode copy full >/dev/null
+	vmsnap box@before >/dev/null
+	vmclone --from box copy >/dev/null
+	vmclone --from copy again >/dev/null
+	# a copy of its own copy is in no circle
+	vmrm -q box >/dev/null
+	vmclone --from copy box >/dev/null
+	mkdir "$VMPIPE_ROOT/volumes/gone-data"
+	cp "$VMPIPE_ROOT"/volumes/db-data/* "$VMPIPE_ROOT/volumes/gone-data"
+	sed -i 's/"vm":"db"/"vm":"gone"/' "$VMPIPE_ROOT/volumes/gone-data/volume.json"
+	cp -al "$VMPIPE_ROOT/vms/db" "$VMPIPE_ROOT/old/db.1"
+	before=$(snapshot)
+	status_is 0 vmls --tree -Ho depth,kind,name,on,note
+	err_is ''
+	out_is $'0\timage\tbase@1\t-\tcurrent
+1\tvm\tbox\tbase@1\tcopy of copy
+1\tvm\tcopy\tbase@1\tcopy of box
+2\tvm\tagain\tcopy\tcopy of copy
+1\tvm\tdb\tbase@1\t-
+2\tvolume\tdb-data\tdb\tat /srv
+2\told\tdb.1\tdb\tvmupgrade --rollback db
+1\tvm\tfull\tbase@1\tcopy, needs nothing below
+1\ttrash\tbox.1\tbase@1\tvmrm --undo box
+1\ttrash\tshop-web-10.1\tbase@1\tvmrm --undo shop-web-10
+1\ttrash\tshop-web-2.1\tbase@1\tvmrm --undo shop-web-2
+0\timage\ttools@1\t-\t'"$(lease_of tools)"$'
+1\tdisk\tdb:t\ttools@1\tdisk of db
+0\tvolume\tgone-data\t-\tat /srv'
+	status_is 0 vmls --tree --json
+	[[ $(jq -s 'length' <<<"$output") == 14 && $output != *private* ]]
+	status_is 0 vmls --tree
+	[[ $output == *'─box '* && ${#lines[@]} == 15 ]]
+	status_is 0 vmls --why base -Ho kind,name,why
+	out_is $'alias\tbase@1\tcurrent generation
+vm\tagain\tcopy of copy, a clone of it
+vm\tbox\tcopy of copy, a clone of it
+vm\tcopy\tcopy of box, a clone of it
+vm\tdb\tclone of it
+old\tdb.1\twhat db was before an upgrade
+trash\tbox.1\tin the trash
+trash\tshop-web-10.1\tin the trash
+trash\tshop-web-2.1\tin the trash'
+	[[ $(snapshot) == "$before" ]]
+}
+
+lease_of() { echo "current; leased until $(vmls -t image -Ho lease "$1")"; }
 
 @test "--format: for ssh, hosts(5) and Ansible" {
 	make_store

@@ -84,6 +84,7 @@ refuse_sweep()
 
 	shift 2
 	prepare
+	rm -f points
 	VMPIPE_FAULT_LOG=$PWD/points "$@" >/dev/null
 	while read -r count point; do
 		for ((n = 1; n <= count; n++)); do

@@ -83,7 +83,7 @@ vmgc_cut()
 	# what goes may be gone in part: under tmp/, never under its name
 	intact() { [[ $(vmls -Ho name) == box ]] && store_but_other; }
 	finished() { intact && [[ $(vmls -t image -Ho name) == 'm@1' ]] &&
-	    [[ -z $(ls "$VMPIPE_ROOT/trash") ]] && no_litter; }
+	    [[ -z $(ls "$VMPIPE_ROOT/trash") ]]; }
 	power_setup "$1"
 	power_sweep vmgc -q --keep 0 --trash
 }
