@@ -94,7 +94,6 @@ test_disks(void **state)
 		"{\"disks\":[" EMPTY "," TOOLS "]}",
 		"{\"disks\":[" EMPTY "],\"volumes\":[" DATA "]}",
 		"{\"disks\":[" EMPTY "," DATA "],\"volumes\":[" TOOLS "]}",
-		"{\"disks\":[" EMPTY "," EMPTY "],\"volumes\":[" DATA "]}",
 		"{\"disks\":[" EMPTY ",{\"name\":\"t\",\"image\":\"x\"}],"
 		"\"volumes\":[" DATA "]}",
 		"{\"disks\":[{\"name\":\"s\",\"size\":\"2G\"}," TOOLS "],"

@@ -265,7 +265,7 @@ started() { jq '.started = true' "$1/vm.json" >x && cat x >"$1/vm.json"; }
 	refused 'disks: [{name: x, size: 1G, image: y}]' '"image" cannot stand beside "size"'
 	refused 'disks: [{name: x, image: ./y}]' 'expected the alias of an image'
 	refused 'disks: [{name: x, size: 1G}, {name: x, size: 2G}]' \
-	    'm.yaml:6:42: roles.b.disks.1: "x" is already in this list'
+	    'm.yaml:6:41: roles.b.disks.1: "x" is already in this list'
 	refused 'volumes: [{name: a-b, size: 1G}]' 'expected a name of at most 16 of a-z, 0-9 and _'
 	refused 'volumes: [{name: abcdefghijklmnopq, size: 1G}]' 'at most 16'
 	refused 'volumes: [{name: x, size: 7M}]' 'at least 8M'
