@@ -137,7 +137,7 @@ vm_existing_grow(struct vm_store *store, const struct vm_json *stored,
 	struct vm_error busy = { 0 };
 	bool changed;
 
-	if (!vm_drift_has_volume_sizes(stored, vm_json_get(wanted, "spec")))
+	if (!vm_volume_is_to_grow(store, stored, volumes))
 		return 0;
 	lock_fd = vm_vm_lock(store, name, VM_LOCK_NO_WAIT, &busy);
 	if (lock_fd == -1 && busy.kind == VM_E_TRY_AGAIN)

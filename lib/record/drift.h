@@ -26,14 +26,8 @@ struct vm_json *vm_drift_between(const struct vm_json *stored,
     const struct vm_json *spec, const char *image_id, struct vm_error *err)
     VM_MUST_CHECK;
 
-/*
- * The part of "disk" about further disks, as they are in stored's disks: do
- * they differ from what the role asks for, and has a volume that is there
- * another size?
- */
+/* The part of "disk" that is about further disks: as stored's disks say. */
 bool vm_drift_has_disks(const struct vm_json *stored,
-    const struct vm_json *spec);
-bool vm_drift_has_volume_sizes(const struct vm_json *stored,
     const struct vm_json *spec);
 
 /* Add the words of drift to record's own that it does not have yet. */

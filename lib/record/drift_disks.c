@@ -86,19 +86,3 @@ vm_drift_has_disks(const struct vm_json *stored, const struct vm_json *spec)
 	return has_list(stored, vm_json_get(spec, "disks"), false) ||
 	    has_list(stored, vm_json_get(spec, "volumes"), true);
 }
-
-bool
-vm_drift_has_volume_sizes(const struct vm_json *stored,
-    const struct vm_json *spec)
-{
-	const struct vm_json *volumes = vm_json_get(spec, "volumes");
-
-	for (size_t i = 0; i < vm_json_count(volumes); i++) {
-		const struct vm_json *wanted = vm_json_at(volumes, i);
-		const struct vm_json *disk = find(stored, wanted, true);
-
-		if (disk != NULL && !is_size(disk, wanted))
-			return true;
-	}
-	return false;
-}

@@ -108,14 +108,8 @@ test_disks(void **state)
 	expect(DISKS,
 	    "{\"disks\":[" TOOLS "," EMPTY "],\"volumes\":[" DATA "]}", NULL,
 	    "[]");
-	for (size_t i = 0; i < sizeof(differ) / sizeof(differ[0]); i++) {
-		VM_CLEAN_JSON struct vm_json *stored = json(DISKS);
-		VM_CLEAN_JSON struct vm_json *spec = json(differ[i]);
-
+	for (size_t i = 0; i < sizeof(differ) / sizeof(differ[0]); i++)
 		expect(DISKS, differ[i], NULL, "[\"disk\"]");
-		assert_true(vm_drift_has_volume_sizes(stored, spec) ==
-		    (strstr(differ[i], "2M") != NULL));
-	}
 }
 
 static void

@@ -443,23 +443,25 @@ vm_volume_fit(struct vm_store *store, struct vm_volume *volume,
 void
 vm_volume_discard(struct vm_store *store, struct vm_volume *volume)
 {
-	char name[VM_PUBLISH_NAME];
+	enum vm_store_dir dir = VM_STORE_TMP;
+	const char *name = volume->id;
+	char tmp_name[VM_PUBLISH_NAME];
 	int fd;
 
 	if (volume->facts == NULL || !volume->is_new)
 		return;
-	if (vm_publish_make_name(name, NULL) == -1 ||
+	if (vm_publish_make_name(tmp_name, NULL) == 0 &&
 	    vm_publish_move_unsynced(store, VM_STORE_VOLUMES, volume->id,
-		VM_STORE_TMP, name, NULL) == -1) {
-		vm_log(VM_LOG_WARN, "volume %s: left behind, empty",
-		    volume->id);
-		return;
-	}
-	/* what stays now is litter, which a sweep takes */
+		VM_STORE_TMP, tmp_name, NULL) == 0)
+		name = tmp_name;
+	else
+		dir = VM_STORE_VOLUMES; /* then where it is */
+	/* what stays in tmp/ is litter, which a sweep takes */
 	fd = fcntl(volume->dir_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd != -1 &&
-	    vm_durable_remove_tree(store->durable, store->fds[VM_STORE_TMP],
-		name, fd) == -1)
-		vm_log(VM_LOG_INFO, "%s: left behind: %m", name);
+	if (fd == -1 ||
+	    vm_durable_remove_tree(store->durable, store->fds[dir], name, fd) ==
+		-1)
+		vm_log(VM_LOG_WARN, "volume %s: left behind, empty: %m",
+		    volume->id);
 	vm_volume_close(volume);
 }

@@ -93,6 +93,13 @@ void vm_volume_close(struct vm_volume *volume);
 /*
  * volume_vm.c: the volumes of a VM that is there.
  *
+ * Has any of them another size than wanted (a role's list) says?  It is looked
+ * at as it is: a vmclone that was killed may have noted it and not done it.
+ */
+bool vm_volume_is_to_grow(struct vm_store *store, const struct vm_json *record,
+    const struct vm_json *wanted);
+
+/*
  * Make those that record's role wants larger as large, and note that in
  * record's disks; *changed says whether any was.  The caller holds the VM's
  * lock and nobody runs it.

@@ -54,6 +54,31 @@ grow(struct vm_store *store, const struct vm_json *wanted, struct vm_json *disk,
 	return vm_json_set_int(disk, "size", is, err);
 }
 
+bool
+vm_volume_is_to_grow(struct vm_store *store, const struct vm_json *record,
+    const struct vm_json *wanted)
+{
+	for (size_t i = 0; i < vm_json_count(wanted); i++) {
+		const struct vm_json *one = vm_json_at(wanted, i);
+		const struct vm_json *disk = find_disk(record,
+		    vm_json_string(one, "name", ""));
+		char path[VM_VOLUME_ID + sizeof("/" DISK)];
+		struct stat st;
+		uint64_t size;
+
+		snprintf(path, sizeof(path), "%.*s/" DISK, VM_VOLUME_ID - 1,
+		    vm_json_string(disk, "volume", ""));
+		if (disk != NULL &&
+		    vm_size_parse(vm_json_string(one, "size", ""), &size,
+			NULL) == 0 &&
+		    fstatat(store->fds[VM_STORE_VOLUMES], path, &st,
+			AT_SYMLINK_NOFOLLOW) == 0 &&
+		    size != (uint64_t)st.st_size)
+			return true;
+	}
+	return false;
+}
+
 int
 vm_volume_grow_all(struct vm_store *store, struct vm_json *record,
     bool *changed, struct vm_error *err)
