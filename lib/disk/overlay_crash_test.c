@@ -13,17 +13,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "lib/base/fd.h"
-#include "lib/base/proc.h"
-#include "lib/disk/qcow2.h"
-#include "test/unit.h"
+#include "test/overlay_disk.h"
 
 #define KIB ((uint64_t)1 << 10)
-#define MIB ((uint64_t)1 << 20)
 #define SECTOR 512
 #define ACTS 2000
 #define OPS 18
@@ -81,37 +74,18 @@ fsync(int fd)
 
 /* --- a disk ---------------------------------------------------------------- */
 
-static char dir[64];
-
-static void
-run(const char *script)
-{
-	const char *const argv[] = { "sh", "-ec", script, NULL };
-	struct vm_proc_options options = {
-		.argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1
-	};
-	VM_CLEAN_PROC struct vm_proc_result result = { 0 };
-	struct vm_error err = { 0 };
-
-	if (vm_proc_run_ok(&options, &result, &err) == -1)
-		fail_msg("%s: %s", script, err.message);
-}
-
 static int
-enter(void **state)
+begin(void **state)
 {
-	(void)state;
-	strcpy(dir, "/tmp/vmpipe-crash-XXXXXX");
-	if (mkdtemp(dir) == NULL || chdir(dir) == -1)
+	if (enter(state) == -1)
 		return -1;
 	run("head -c 150000 /dev/urandom >base.raw");
 	return 0;
 }
 
 static int
-leave(void **state)
+end(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < act_count; i++)
 		free(acts[i].bytes);
 	memset(acts, 0, sizeof(acts));
@@ -120,14 +94,12 @@ leave(void **state)
 		free(models[i]);
 	memset(models, 0, sizeof(models));
 	memset(flushed, 0, sizeof(flushed));
-	run("rm -rf \"$PWD\"");
-	return chdir("/");
+	return leave(state);
 }
 
 static struct vm_overlay *
 open_fd(int fd, enum vm_overlay_access access)
 {
-	VM_CLEAN_FD int dir_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct vm_error err = { 0 };
 	struct vm_overlay *disk = vm_overlay_open_fd(fd, dir_fd, "qcow2",
 	    access, &err);
@@ -337,15 +309,11 @@ has_written(uint64_t offset)
 }
 
 static void
-make(struct vm_qcow2_options options)
+make_on_base(struct vm_qcow2_options options)
 {
-	VM_CLEAN_FD int fd = open("disk.qcow2",
-	    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct vm_error err = { 0 };
-
 	options.backing_file = "base.raw";
 	options.backing_format = "raw";
-	assert_int_equal(0, vm_qcow2_create(fd, &options, &err));
+	make("disk.qcow2", &options);
 }
 
 /* --- disks of all kinds ----------------------------------------------------- */
@@ -354,16 +322,28 @@ static void
 test_small_clusters(void **state)
 {
 	(void)state;
-	make((struct vm_qcow2_options){
+	make_on_base((struct vm_qcow2_options){
 	    .virtual_size = 200 * KIB, .cluster_bits = 9 });
 	sweep();
+}
+
+/* One more refcount block, which counts itself. */
+static void
+test_block_added(void **state)
+{
+	(void)state;
+	make_on_base((struct vm_qcow2_options){
+	    .virtual_size = 200 * KIB, .cluster_bits = 9 });
+	run("truncate -s 125000 disk.qcow2");
+	sweep();
+	assert_true(has_written(512 + 8)); /* its place in the table */
 }
 
 static void
 test_extended(void **state)
 {
 	(void)state;
-	make((struct vm_qcow2_options){ .virtual_size = 200 * KIB,
+	make_on_base((struct vm_qcow2_options){ .virtual_size = 200 * KIB,
 	    .cluster_bits = 14,
 	    .extended_l2 = true });
 	sweep();
@@ -374,7 +354,7 @@ static void
 test_replaced(void **state)
 {
 	(void)state;
-	make((struct vm_qcow2_options){
+	make_on_base((struct vm_qcow2_options){
 	    .virtual_size = 200 * KIB, .cluster_bits = 12 });
 	run("qemu-io -f qcow2 -c 'write -c 0 100k' -c 'write 100k 50k' "
 	    "-c 'write -z 100k 50k' disk.qcow2 >out");
@@ -390,7 +370,7 @@ test_shared_tables(void **state)
 	unsigned char byte;
 
 	(void)state;
-	make((struct vm_qcow2_options){
+	make_on_base((struct vm_qcow2_options){
 	    .virtual_size = 3 * MIB, .cluster_bits = 12 });
 	run("qemu-io -f qcow2 -c 'write -P 7 0 3M' disk.qcow2 >out");
 	fd = open("disk.qcow2", O_RDWR | O_CLOEXEC);
@@ -406,7 +386,7 @@ static void
 test_table_moves(void **state)
 {
 	(void)state;
-	make((struct vm_qcow2_options){
+	make_on_base((struct vm_qcow2_options){
 	    .virtual_size = 200 * KIB, .cluster_bits = 9 });
 	run("truncate -s 8380000 disk.qcow2");
 	sweep();
@@ -416,9 +396,10 @@ test_table_moves(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(test_small_clusters),
+		TEST(test_block_added),
 		TEST(test_extended),
 		TEST(test_replaced),
 		TEST(test_shared_tables),

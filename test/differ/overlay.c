@@ -482,7 +482,9 @@ begin(struct trial *t, struct model *below)
 		char name[] = "pattern-0";
 
 		for (size_t k = 0; k < PATTERN; k++)
-			t->patterns[i][k] = (unsigned char)choose(t, 256);
+			/* half of its bits, so that it can be compressed */
+			t->patterns[i][k] = (unsigned char)(choose(t, 256) &
+			    0x55);
 		name[strlen(name) - 1] = (char)('0' + i);
 		save(t, name, t->patterns[i], PATTERN);
 	}
