@@ -37,3 +37,13 @@ report()
 		exit !met
 	}' || missed=1
 }
+
+# limit WHAT OURS MOST UNIT: is ours at most that?
+limit()
+{
+	local met=met
+
+	(($2 <= $3)) || met=MISSED missed=1
+	printf '%-38s %10d %-2s limit %9d %-2s %20s\n' "$1" "$2" "$4" "$3" \
+	    "$4" "$met"
+}
