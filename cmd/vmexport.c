@@ -30,7 +30,7 @@ static const struct vm_cli_option options[] = {
 	    AT(force), 0, 0, NULL },
 	{ 0, "keep-identity", NULL, "remove nothing from the guest",
 	    VM_CLI_FLAG, AT(keep_identity), 0, 0, NULL },
-	{ 0, "disk", "NAME", "the data disk of this name, not the system's",
+	{ 0, "disk", "NAME", "this further disk or volume, as it is",
 	    VM_CLI_STRING, AT(disk), 0, 0, NULL },
 	{ 0, "timeout", "DURATION",
 	    "give up the guest after this long (default: 20m; 0: never)",

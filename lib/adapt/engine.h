@@ -94,6 +94,16 @@ struct vm_engine_ops {
 	    struct vm_error *err);
 	int (*rename)(void *state, const char *from, const char *to,
 	    struct vm_error *err);
+	/*
+	 * Overwrite the bytes of a regular file where they are, and see that
+	 * they are written.
+	 */
+	int (*wipe)(void *state, const char *path, struct vm_error *err);
+	/*
+	 * Tell the drive which blocks of the file system mounted there hold
+	 * nothing, so that it forgets them; one that cannot: 0.
+	 */
+	int (*trim)(void *state, const char *at, struct vm_error *err);
 	/* With all below it; nothing there is success. */
 	int (*remove)(void *state, const char *path, struct vm_error *err);
 

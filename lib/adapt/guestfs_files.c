@@ -179,6 +179,38 @@ guest_rename(void *state, const char *from, const char *to,
 }
 
 static int
+guest_wipe(void *state, const char *path, struct vm_error *err)
+{
+	static const char zeros[64 << 10];
+	struct vm_guestfs *g = state;
+	struct vm_engine_stat st = { 0 };
+
+	if (guest_stat(g, path, &st, err) == -1)
+		return -1;
+	for (uint64_t at = 0; at < st.size;) {
+		uint64_t left = st.size - at;
+		int n = guestfs_pwrite(g->h, path, zeros,
+		    left < sizeof zeros ? (size_t)left : sizeof zeros,
+		    (int64_t)at);
+
+		if (n <= 0)
+			return vm_guestfs_error(g, path, err);
+		at += (uint64_t)n;
+	}
+	return done(g, guestfs_sync(g->h), path, err);
+}
+
+static int
+guest_trim(void *state, const char *at, struct vm_error *err)
+{
+	struct vm_guestfs *g = state;
+
+	if (guestfs_fstrim(g->h, at, -1) == -1 && !guestfs_is_ready(g->h))
+		return vm_guestfs_error(g, at, err);
+	return 0;
+}
+
+static int
 guest_remove(void *state, const char *path, struct vm_error *err)
 {
 	struct vm_guestfs *g = state;
@@ -226,6 +258,8 @@ const struct vm_engine_ops vm_guestfs_ops = {
 	.copy_attributes = guest_copy_attributes,
 	.symlink = guest_symlink,
 	.rename = guest_rename,
+	.wipe = guest_wipe,
+	.trim = guest_trim,
 	.remove = guest_remove,
 	.run = guest_run,
 };

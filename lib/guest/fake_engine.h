@@ -333,6 +333,29 @@ fake_remove(void *state, const char *path, struct vm_error *err)
 }
 
 static int
+fake_wipe(void *state, const char *path, struct vm_error *err)
+{
+	struct stat st;
+
+	FAKE_PATH(state, path, err);
+	VM_CLEAN_FD int fd = open(host, O_WRONLY | O_CLOEXEC);
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		return fake_error(path, err);
+	for (off_t at = 0; at < st.st_size; at++)
+		if (vm_fd_pwrite(fd, "", 1, (uint64_t)at, path, err) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+fake_trim(void *state, const char *at, struct vm_error *err)
+{
+	return vm_buf_format(&((struct fake *)state)->ran, err, "trim %s\n",
+	    at);
+}
+
+static int
 fake_run(void *state, const char *const *argv, struct vm_error *err)
 {
 	struct fake *fake = state;
@@ -362,6 +385,8 @@ static const struct vm_engine_ops fake_ops = {
 	.copy_attributes = fake_copy_attributes,
 	.symlink = fake_symlink,
 	.rename = fake_rename,
+	.wipe = fake_wipe,
+	.trim = fake_trim,
 	.remove = fake_remove,
 	.run = fake_run,
 };

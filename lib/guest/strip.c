@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/guest/mounts.h"
 #include "lib/guest/system.h"
 #include "lib/guest/tree.h"
 
@@ -14,22 +15,30 @@
 #define OWN_INTERFACES INTERFACES ".d/vmpipe"
 #define SSH_DIR "/etc/ssh"
 #define UNITS "/etc/systemd/system"
+#define SECRET_MAX (64 << 10) /* what is larger is something else */
 #define UNIT "vmpipe-ssh-keys.service"
 
-/* Removed, with all that is in it; the manual has the same list. */
-static const char *const patterns[] = {
-	SSH_DIR "/ssh_host_*",
+/* Secrets of the one machine: overwritten, then removed. */
+static const char *const secrets[] = {
+	SSH_DIR "/ssh_host_*_key",
 	"/etc/dropbear/dropbear_*_host_key",
-	/* secrets of the one machine */
 	"/var/lib/systemd/random-seed",
 	"/var/lib/systemd/credential.secret",
 	"/var/lib/urandom/random-seed",
 	"/var/lib/misc/random-seed",
 	"/var/lib/random-seed",
-	"/var/lib/seedrng/*",
+	"/var/lib/seedrng/seed.*",
 	"/boot/loader/random-seed",
 	"/boot/efi/loader/random-seed",
 	"/efi/loader/random-seed",
+	"/etc/dhcpcd.secret",
+	"/var/lib/dhcpcd/secret",
+	"/var/lib/NetworkManager/secret_key",
+};
+
+/* Removed, with all that is in it; the manual has the same lists. */
+static const char *const patterns[] = {
+	SSH_DIR "/ssh_host_*",
 	/* network cards by MAC */
 	"/etc/systemd/network/10-vmpipe-*",
 	OWN_INTERFACES,
@@ -40,9 +49,7 @@ static const char *const patterns[] = {
 	"/var/lib/dhcpcd/*",
 	"/var/db/dhcpcd/*",
 	"/etc/dhcpcd.duid",
-	"/etc/dhcpcd.secret",
 	"/var/lib/NetworkManager/*.lease",
-	"/var/lib/NetworkManager/secret_key",
 	"/var/lib/NetworkManager/timestamps",
 	"/var/lib/NetworkManager/seen-bssids",
 	"/var/lib/wicked/*",
@@ -95,14 +102,28 @@ warn(struct vm_json *warnings, const char *what, const char *why,
 	return vm_json_append(warnings, vm_json_new_string(text), err);
 }
 
+/* So that the bytes do not stay behind in a free block. */
+static int
+wipe_path(const struct vm_engine *engine, const char *path,
+    struct vm_error *err)
+{
+	struct vm_engine_stat st = { 0 };
+	int there = vm_tree_stat(engine, path, &st, err);
+
+	if (there == 1 && st.type == VM_ENGINE_FILE && st.size <= SECRET_MAX)
+		return engine->ops->wipe(engine->state, path, err);
+	return there == -1 ? -1 : 0;
+}
+
 /* A directory that is a link leads to where we do not remove things. */
 static int
-remove_path(const struct vm_engine *engine, const char *path,
+remove_path(const struct vm_engine *engine, const char *path, bool is_secret,
     struct vm_json *warnings, struct vm_error *err)
 {
 	struct vm_error why = { 0 };
 
-	if (vm_tree_remove(engine, path, &why) == 0)
+	if ((!is_secret || wipe_path(engine, path, &why) == 0) &&
+	    vm_tree_remove(engine, path, &why) == 0)
 		return 0;
 	if (strcmp(why.code, "guest_symlink") == 0)
 		return warn(warnings, path,
@@ -112,7 +133,7 @@ remove_path(const struct vm_engine *engine, const char *path,
 }
 
 static int
-remove_all(const struct vm_engine *engine, const char *pattern,
+remove_all(const struct vm_engine *engine, const char *pattern, bool is_secret,
     struct vm_json *warnings, struct vm_error *err)
 {
 	VM_CLEAN_BUF struct vm_buf paths = { 0 };
@@ -125,7 +146,8 @@ remove_all(const struct vm_engine *engine, const char *pattern,
 		return -1;
 	}
 	for (size_t at = 0; at < paths.len; at += strlen(paths.data + at) + 1)
-		if (remove_path(engine, paths.data + at, warnings, err) == -1)
+		if (remove_path(engine, paths.data + at, is_secret, warnings,
+			err) == -1)
 			return -1;
 	return 0;
 }
@@ -144,7 +166,7 @@ remove_journal(const struct vm_engine *engine, const struct vm_buf *id,
 		return 0;
 	snprintf(path, sizeof path, "/var/log/journal/%.*s", MACHINE_ID_LEN,
 	    id->data);
-	return remove_path(engine, path, warnings, err);
+	return remove_path(engine, path, false, warnings, err);
 }
 
 /* systemd's is emptied, to be filled at the next boot; D-Bus' own goes. */
@@ -232,18 +254,50 @@ arrange_host_keys(const struct vm_op_context *context, struct vm_json *warnings,
 	    UNITS "/multi-user.target.wants/" UNIT, err);
 }
 
+/* Volumes are not in the image: the lines that mount them go. */
+static int
+clear_mounts(const struct vm_op_context *context, struct vm_json *warnings,
+    struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *none = vm_json_new_object();
+
+	if (none == NULL)
+		return vm_error_nomem(err);
+	return vm_mounts_apply(context, none, warnings, err);
+}
+
+/* What was removed, now and ever, need not be in the image either. */
+static int
+trim(const struct vm_op_context *context, struct vm_error *err)
+{
+	const struct vm_engine *engine = context->engine;
+	const struct vm_json *mounts = vm_json_get(context->layout, "mounts");
+
+	for (size_t i = 0; i < vm_json_count(mounts); i++)
+		if (engine->ops->trim(engine->state,
+			vm_json_string(vm_json_at(mounts, i), "at", "/"),
+			err) == -1)
+			return -1;
+	return 0;
+}
+
 int
 vm_strip_identity(const struct vm_op_context *context, struct vm_json *warnings,
     struct vm_error *err)
 {
 	const struct vm_engine *engine = context->engine;
 
+	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
+		if (remove_all(engine, secrets[i], true, warnings, err) == -1)
+			return -1;
 	for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
-		if (remove_all(engine, patterns[i], warnings, err) == -1)
+		if (remove_all(engine, patterns[i], false, warnings, err) == -1)
 			return -1;
 	if (clear_machine_id(engine, warnings, err) == -1 ||
 	    clear_interfaces(engine, err) == -1 ||
-	    vm_system_clear_hostname(engine, err) == -1)
+	    clear_mounts(context, warnings, err) == -1 ||
+	    vm_system_clear_hostname(engine, err) == -1 ||
+	    arrange_host_keys(context, warnings, err) == -1)
 		return -1;
-	return arrange_host_keys(context, warnings, err);
+	return trim(context, err);
 }

@@ -14,6 +14,7 @@ static const char record_text[] =
     "{\"name\":\"web-1\",\"image\":{\"id\":\"abc\"},\"identity\":{"
     "\"uuid\":\"u\",\"machine_id\":\"" ID "\",\"nics\":["
     "{\"mac\":\"52:54:00:00:00:01\",\"address\":\"10.1.2.11/24\"}]},"
+    "\"disks\":[{\"name\":\"v\",\"mount\":\"/srv\",\"uuid\":\"bb\"}],"
     "\"private\":{\"random_seed\":\"000aff\",\"ssh_host_keys\":["
     "{\"type\":\"ed25519\",\"public\":\"PUB\",\"private\":\"PRIV\\n\"}]}}";
 
@@ -66,6 +67,19 @@ assert_gone(const struct fake *fake, const char *path)
 		fail_msg("%s is still there", path);
 }
 
+/* Another name for the private key: its bytes go as well. */
+static void
+keep_key(const struct fake *fake)
+{
+	char from[2 * PATH_MAX], to[2 * PATH_MAX];
+
+	snprintf(from, sizeof from, "%s/etc/ssh/ssh_host_ed25519_key",
+	    fake->root);
+	snprintf(to, sizeof to, "%s/root/kept_key", fake->root);
+	assert_int_equal(0, link(from, to));
+	fake_assert(fake, "/root/kept_key", "PRIV\n");
+}
+
 /* A guest with systemd, sshd and networkd, which has run. */
 static void
 test_undoes_identity(void **state)
@@ -81,10 +95,21 @@ test_undoes_identity(void **state)
 	fake_put(fake, "/var/lib/dbus/machine-id", ID "\n");
 	fake_put(fake, "/etc/systemd/network/20-mine.network", "[Match]\n");
 	fake_put(fake, "/root/.ssh/authorized_keys", "key\n");
-	begin(fake, "{\"init\":\"systemd\",\"network\":\"networkd\"}", &r);
+	fake_put(fake, "/etc/fstab", "UUID=1 / ext4 defaults\n");
+	begin(fake,
+	    "{\"init\":\"systemd\",\"network\":\"networkd\",\"mounts\":["
+	    "{\"at\":\"/\"},{\"at\":\"/boot\"}]}",
+	    &r);
 	identify(&r);
+	fake_assert(fake, "/etc/fstab",
+	    "UUID=1 / ext4 defaults\n# vmpipe: volume v\n"
+	    "UUID=bb\t/srv\text4\tdefaults,nofail,x-systemd.growfs\t0\t2\n");
+	keep_key(fake);
 	strip(&r);
 	assert_int_equal(0, vm_json_count(r.warnings));
+	fake_assert(fake, "/etc/fstab", "UUID=1 / ext4 defaults\n");
+	assert_string_equal("trim /\ntrim /boot\n", fake->ran.data);
+	fake_assert(fake, "/root/kept_key", "");
 
 	fake_assert(fake, "/etc/machine-id", "");
 	assert_int_equal(0444, fake_mode(fake, "/etc/machine-id"));
@@ -145,6 +170,7 @@ test_leavings(void **state)
 		"/etc/udev/rules.d/70-persistent-net.rules",
 		"/var/lib/dhcp/dhclient.eth0.leases",
 		"/var/lib/dhcpcd/duid",
+		"/var/lib/dhcpcd/secret",
 		"/etc/dhcpcd.duid",
 		"/var/lib/NetworkManager/internal-1-eth0.lease",
 		"/var/lib/NetworkManager/secret_key",

@@ -189,6 +189,39 @@ is_image()
 	[[ ! -e a.qcow2 ]]
 }
 
+@test "further disks and volumes by name, as they are" {
+	cat >disks.yaml <<-'END'
+		vmpipe: 1
+		service: s
+		roles:
+		  r:
+		    image: {source: base}
+		    disks: [{name: data, size: 8M}, {name: img, image: base}]
+		    volumes: [{name: vol, size: 8M}]
+	END
+	vmfetch disks.yaml | vmclone >/dev/null
+	qemu-io -f qcow2 -c 'write -q -P 5 1M 64k' \
+	    "$VMPIPE_ROOT/vms/s-r-1/data.qcow2"
+	qemu-io -f raw -c 'write -q -P 6 1M 64k' \
+	    "$VMPIPE_ROOT/volumes/s-r-1-vol/disk.raw"
+	for name in data img vol; do
+		status_is 0 vmexport --disk $name s-r-1 $name.qcow2
+		qemu-img check -q $name.qcow2
+	done
+	qemu-img compare -q -f qcow2 -F qcow2 data.qcow2 \
+	    "$VMPIPE_ROOT/vms/s-r-1/data.qcow2"
+	qemu-img compare -q -f qcow2 -F raw img.qcow2 base.raw
+	qemu-img compare -q -f qcow2 -F raw vol.qcow2 \
+	    "$VMPIPE_ROOT/volumes/s-r-1-vol/disk.raw"
+}
+
+@test "clones of every mode" {
+	for mode in overlay copy; do
+		vmclone --mode $mode --from base $mode >/dev/null
+		vmexport --keep-identity -O raw $mode - | cmp - base.raw
+	done
+}
+
 @test "while it is exported, nobody starts or changes it; others export it" {
 	mkfifo out
 	exec {keep}<>out

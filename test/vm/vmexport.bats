@@ -39,7 +39,18 @@ start_box()
 @test "an image for a colleague: nothing of box in it; a VM made of it is its own" {
 	start_box
 	status_is 0 vmssh -i key root@box 'echo mine >/root/data; sync'
+	# the private key, as it lies on the disk; and much that was deleted
+	secret=$(jq -r '.private.ssh_host_keys[0].private' \
+	    "$VMPIPE_ROOT/vms/box/vm.json" | sed -n 3p)
+	status_is 0 vmssh -i key root@box 'dd if=/dev/urandom of=/root/big \
+	    bs=1M count=64 status=none && sync && rm /root/big && sync'
 	vmstop -q -t 5m box | vmexport -O qcow2 -c - >box.qcow2
+	vmexport -q --keep-identity box kept.raw >/dev/null
+	grep -qaF "$secret" kept.raw
+	qemu-img convert -f qcow2 -O raw box.qcow2 stripped.raw
+	! grep -qaF "$secret" stripped.raw
+	(($(stat -c %b kept.raw) - $(stat -c %b stripped.raw) > 120000))
+	rm kept.raw stripped.raw
 	[[ $(qemu-img info --output=json box.qcow2 |
 	    jq 'has("backing-filename")') == false ]]
 	no_litter
