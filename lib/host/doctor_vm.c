@@ -9,6 +9,7 @@
 #include "lib/qemu/process.h"
 #include "lib/host/words.h"
 #include "lib/record/manifest.h"
+#include "lib/store/fresh.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 #include "lib/store/volume.h"
@@ -42,7 +43,10 @@ check_disks(const struct patient *vm, struct vm_doctor_finding *finding)
 	    vm_drive_add(&argv, vm->record, vm->dir_fd, &err) == -1)
 		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
 	else
-		vm_doctor_say(finding, VM_DOCTOR_OK, "the chain is whole");
+		vm_doctor_say(finding, VM_DOCTOR_OK, "%s",
+		    vm_fresh_is_raw(vm_json_get(vm->record, "disks.0")) ?
+			"whole, standing on nothing" :
+			"the chain is whole");
 }
 
 static void

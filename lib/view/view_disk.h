@@ -22,4 +22,11 @@ struct vm_view_disk {
 int vm_view_disk_measure(int dirfd, const char *file, struct vm_view_disk *disk,
     struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Of a file that was made by sharing another's blocks (a reflink): the bytes
+ * that it shares no longer.  Where the file system does not tell, all.
+ */
+int vm_view_disk_own(int dirfd, const char *file, uint64_t *bytes,
+    struct vm_error *err) VM_MUST_CHECK;
+
 #endif

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "lib/store/vm.h"
+#include "lib/view/view_disk.h"
 #include "lib/view/view_object.h"
 
 /* States that only a running QEMU can be in. */
@@ -63,13 +64,32 @@ update_drift(const struct vm_view_catalog *catalog, struct vm_json *record,
 	return vm_json_set_member(record, "drift", VM_TAKE(drift), err);
 }
 
-static const char *
-disk_file(const struct vm_json *record)
+/* What is its own of a reflink is what it has written, as of an overlay. */
+static int
+update_used(struct vm_store *store, const char *name, const char *file,
+    struct vm_json *record, struct vm_error *err)
 {
-	const char *path = vm_json_string(record, "disks.0.path", "disk.qcow2");
-	const char *slash = strrchr(path, '/');
+	VM_CLEAN_FD int dir_fd = -1;
+	uint64_t bytes;
 
-	return slash != NULL ? slash + 1 : path;
+	if (strcmp(vm_json_string(record, "disks.0.mode", ""), "reflink") != 0)
+		return 0;
+	dir_fd = vm_store_open_object(store, VM_STORE_VMS, name, err);
+	if (dir_fd == -1 || vm_view_disk_own(dir_fd, file, &bytes, err) == -1)
+		return -1;
+	return vm_json_set_int(record, "used", (int64_t)bytes, err);
+}
+
+static int
+add_usage(struct vm_store *store, const char *name, struct vm_json *record,
+    struct vm_error *err)
+{
+	const char *file = vm_vm_disk_file(vm_json_get(record, "disks.0"));
+
+	if (vm_view_set_usage(record, store, VM_STORE_VMS, name, file, err) ==
+	    -1)
+		return -1;
+	return update_used(store, name, file, record, err);
 }
 
 struct vm_json *
@@ -82,9 +102,7 @@ vm_view_vm(struct vm_store *store, const struct vm_view_catalog *catalog,
 	if (record == NULL || update_state(store, name, record, err) == -1 ||
 	    update_drift(catalog, record, err) == -1)
 		return NULL;
-	if (usage &&
-	    vm_view_set_usage(record, store, VM_STORE_VMS, name,
-		disk_file(record), err) == -1)
+	if (usage && add_usage(store, name, record, err) == -1)
 		return NULL;
 	return VM_TAKE(record);
 }

@@ -32,9 +32,13 @@ reflinks()
 	[ "$(jq -r '.disks[0].mode' <<<"$output" | uniq -c | tr -s ' ')" = ' 20 reflink' ]
 	shares "$(disk base-7)"
 	cmp base.raw "$(disk base-7)"
+	sync -f mounted
+	[ "$(vmls -Hpo used,refer base-7)" = $'0\t4194304' ]
 	# written to, it is a file of its own
-	printf x | dd of="$(disk base-7)" conv=notrunc status=none
+	head -c 4096 /dev/urandom |
+	    dd of="$(disk base-7)" conv=notrunc,fsync status=none
 	cmp base.raw "$(disk base-8)"
+	[ "$(vmls -Hpo used base-7)" = 4096 ]
 	status_is 0 vmclone --from base --mode reflink --size 1G big
 	[ "$(stat -c %s "$(disk big)")" = 1073741824 ]
 	cmp -n 16777216 base.raw "$(disk big)"
