@@ -1,7 +1,8 @@
 #!/bin/bash
 # clone.sh - 1,000 clones of one master, with identity and durable, in a fresh
 # directory, against a loop of `qemu-img create -b' on the same master; and the
-# disk space that each takes.  In turns, ROUNDS times; the best of each counts.
+# disk space that each takes.  The same of reflinks, on XFS (root only), against
+# a loop of `cp --reflink'.  In turns, ROUNDS times; the best of each counts.
 # Nothing is removed before the end: ext4 does not use an inode again for some
 # seconds, and searches around all those that a removal before has freed.
 set -euo pipefail
@@ -58,4 +59,41 @@ report "$count clones, identity, durable" "$ours_ms" "$peer_ms" ms 20
 report "$count clones, no host keys, no sync" "$bare_ms" "$peer_ms" ms 50
 report "$count clones, disk space" $((ours_bytes >> 10)) \
     $((peer_bytes >> 10)) K 4
+
+# ---- reflinks, on a file system of their own
+
+reflink_ms='' cp_ms=''
+
+cp_loop()
+{
+	local i
+
+	for ((i = 1; i <= count; i++)); do
+		cp --reflink=always "$master" "$peer/$i.raw"
+	done
+	sync -f "$peer"
+}
+
+if [[ $EUID != 0 || ! -e /dev/loop-control ]] || ! command -v mkfs.xfs >/dev/null
+then
+	echo "$count reflinks: left out: needs root, loop devices and mkfs.xfs"
+	exit "$missed"
+fi
+truncate -s 4G "$dir/xfs"
+mkfs.xfs -q "$dir/xfs"
+mkdir "$dir/mounted"
+mount -o loop "$dir/xfs" "$dir/mounted"
+trap 'umount "$dir/mounted"; chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
+for ((round = 1; round <= rounds; round++)); do
+	export VMPIPE_ROOT=$dir/mounted/store.$round
+	peer=$dir/mounted/peer.$round
+	mkdir "$peer"
+	vmfetch -q -a master "$dir/master.raw" >/dev/null
+	master=$(echo "$VMPIPE_ROOT"/images/*/*.raw)
+	sync -f "$peer"
+	best_ms cp_ms cp_loop
+	best_ms reflink_ms ours --mode reflink
+	[[ $(grep -c '"mode":"reflink"' "$dir/out") == "$count" ]]
+done
+report "$count reflinks, identity, durable" "$reflink_ms" "$cp_ms" ms 2
 exit "$missed"

@@ -1,13 +1,13 @@
 /*
  * ephemeral.h - VMs that are there for one run: removed when they stop.
  *
- * Such a VM has "ephemeral": true in its vm.json.  It is over once a start of it
- * was begun ("run", which a copy of a VM that has run does not have) and its
- * lock is free: the lock is inherited by QEMU from the command
- * that started it, so there is no moment between the two at which it runs and
- * nobody holds it.  vmstop removes what it has stopped.  When a VM ends by
- * itself, nobody is there to remove it: whoever comes next and may write does
- * (vmgc, vmstop and vmdeploy of it, vmclone of the same name).
+ * Such a VM has "ephemeral": true in its vm.json.  It is over once a start of
+ * it was begun ("run", which a copy of a VM that has run does not have) and its
+ * lock is free: the lock is inherited by QEMU from the command that started it,
+ * so there is no moment between the two at which it runs and nobody holds it.
+ * vmstop removes what it has stopped.  When a VM ends by itself, nobody is
+ * there to remove it: whoever comes next and may write does (vmgc, vmstop and
+ * vmdeploy of it, vmclone of the same name).
  *
  * Removing is a rename into tmp/ under the VM's lock, made durable, and then
  * the files are unlinked: nothing is in the trash, as nobody wants it back.  A

@@ -38,7 +38,8 @@ is_gone() { [[ ! -e $VMPIPE_ROOT/vms/$1 ]]; }
 	    raw-box >cloned
 	# one that fails leaves the VM as it was
 	before=$(sha256sum "$VMPIPE_ROOT/vms/raw-box/disk.raw")
-	status_is 65 vmcustomize --delete /etc/../../x <cloned || [[ $status == 64 ]]
+	status_is 65 vmcustomize --run-command 'echo x >/y; exit 3' <cloned
+	err_has 'status 3'
 	[[ $(sha256sum "$VMPIPE_ROOT/vms/raw-box/disk.raw") == "$before" ]]
 
 	status_is 0 vmcustomize <cloned
@@ -59,10 +60,10 @@ is_gone() { [[ ! -e $VMPIPE_ROOT/vms/$1 ]]; }
 	wait_for grep -q done-42 shown
 	grep -q first shown
 	grep -q raw-box shown
-	exec 5>&-
-	wait "$console" || :
 	status_is 0 vmstop raw-box
 	[[ $(field .state) == stopped ]]
+	exec 5>&-
+	wait "$console" || :
 	status_is 0 vmdoctor raw-box
 	out_has 'whole, standing on nothing'
 
@@ -100,10 +101,14 @@ is_gone() { [[ ! -e $VMPIPE_ROOT/vms/$1 ]]; }
 	is_gone forced
 
 	# by itself: it is there until somebody comes who may write
-	(echo 'poweroff -f'; cat) < <(wait_for test -e over) |
-	    vmconsole left >/dev/null &
+	mkfifo keys
+	vmconsole left <keys >/dev/null &
+	console=$!
+	exec 5>keys
+	echo 'poweroff -f' >&5
 	wait_for flock -n "$VMPIPE_ROOT/vms/left/lock" true
-	touch over
+	exec 5>&-
+	wait "$console" || :
 	[[ $(vmls -Ho name,state) == $'left\tstopped' ]]
 	status_is 66 vmdeploy -n left
 	err_has 'ephemeral, and has stopped: it would be removed'
