@@ -90,9 +90,9 @@ static int
 forget_disk(struct vm_json *next, struct vm_error *err)
 {
 	static const char *const gone[] = { "started", "layer", "copy_of",
-		"chain", "applied.customize", "applied.instance",
-		"applied.identity", "run.pid", "stopped_by", "timing_ms",
-		"warnings", "error", "planned", "upgrade" };
+		"applied.customize", "applied.instance", "applied.identity",
+		"run.pid", "stopped_by", "timing_ms", "warnings", "error",
+		"planned", "upgrade" };
 
 	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
 		vm_json_delete(next, gone[i]);

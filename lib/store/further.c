@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/store/lineage.h"
 #include "lib/store/vm.h"
 
 /* The master that a data disk stands on, unless another one brought it. */
 static int
-link_base(struct vm_publish *publish, const struct vm_json *disk, int dir_fd,
-    struct vm_error *err)
+link_base(struct vm_publish *publish, const struct vm_json *record,
+    const struct vm_json *disk, int dir_fd, struct vm_error *err)
 {
 	const char *id = vm_json_string(disk, "image", NULL);
 	char file[96];
@@ -19,6 +20,9 @@ link_base(struct vm_publish *publish, const struct vm_json *disk, int dir_fd,
 	snprintf(file, sizeof(file), "%.80s.raw", id);
 	if (faccessat(publish->dir_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
+	if (vm_lineage_check_file(publish->store, record, dir_fd, file, err) ==
+	    -1)
+		return vm_error_wrap(err, "disk");
 	return vm_publish_link(publish, dir_fd, file, file, err);
 }
 
@@ -33,7 +37,7 @@ vm_further_link(struct vm_publish *publish, const struct vm_json *record,
 		const char *file = vm_vm_disk_file(disk);
 
 		if (vm_publish_link(publish, dir_fd, file, file, err) == -1 ||
-		    link_base(publish, disk, dir_fd, err) == -1)
+		    link_base(publish, record, disk, dir_fd, err) == -1)
 			return -1;
 	}
 	return 0;

@@ -12,7 +12,9 @@
  * Hard-link all disks of record but the first, and the masters that they stand
  * on, from the VM's directory dir_fd into its next one, which may have some of
  * the masters already.  Both directories then hold the same files, so that
- * only one of them may be used; the record's entries are the caller's to keep.
+ * only one of them may be used; the record's entries are the caller's to keep,
+ * and its "chain" what is noted of the masters as they are there: VM_E_DATA
+ * "base_changed" or "base_missing" when one is not so.
  */
 int vm_further_link(struct vm_publish *publish, const struct vm_json *record,
     int dir_fd, struct vm_error *err) VM_MUST_CHECK;

@@ -247,7 +247,7 @@ settle_layer(struct relink *relink, struct base *base, struct vm_error *err)
 	if (err != NULL)
 		*err = own;
 	vm_error_wrap(err, "a layer, which cannot be fetched again");
-	return vm_error_hint(err, "vmupgrade %s", relink->name);
+	return vm_error_hint(err, "vmupgrade --force %s", relink->name);
 }
 
 static int

@@ -217,10 +217,15 @@ restore_vm(struct removal *removal, struct vm_json **record, char **moved,
 			vm_error_hint(err, "vmrm %s, and again", name);
 		return -1;
 	}
-	*moved = VM_TAKE(trash);
 	restored = vm_removal_resolve(store, name, err);
-	if (restored == NULL || note_still(restored, err) == -1)
+	if (restored == NULL || note_still(restored, err) == -1) {
+		/* what has failed has changed nothing */
+		if (vm_publish_move_unsynced(store, VM_STORE_VMS, name,
+			VM_STORE_TRASH, trash, NULL) == -1)
+			*moved = VM_TAKE(trash);
 		return -1;
+	}
+	*moved = VM_TAKE(trash);
 	vm_json_free(*record);
 	*record = VM_TAKE(restored);
 	return 0;

@@ -275,11 +275,31 @@ layer()
 	    "$VMPIPE_ROOT/layers/$key/layer.json"
 	touch -d @0.000000001 "$VMPIPE_ROOT/layers/$key/"*
 	status_is 69 vmdoctor --repair --json a
-	[[ $(row disks) == 'lacking: vmupgrade a' ]]
+	[[ $(row disks) == 'lacking: vmupgrade --force a' ]]
 	rm -r "$VMPIPE_ROOT/layers/$key"
 	status_is 69 vmdoctor --repair --json a
-	[[ $(row disks) == 'lacking: vmupgrade a' ]]
+	[[ $(row disks) == 'lacking: vmupgrade --force a' ]]
 	[[ $output == *'a layer, which cannot be fetched again'* ]]
+}
+
+@test "the master of a further disk: refused, also by an upgrade; mended" {
+	vmfetch -qa t ./m.raw >/dev/null
+	head -c 1M /dev/urandom >s.raw
+	vmfetch -qa s ./s.raw >/dev/null
+	vmclone --from s --set 'disks=[{name: t, image: t}]' a >/dev/null
+	sed -i 's/"kind":"vm"/&,"started":true/' "$(dir a)/vm.json"
+	[[ $(jq '.chain | length' "$(dir a)/vm.json") == 2 ]]
+	id=$(vmls -t image -Ho image.id t)
+	rm "$(dir a)/$id.raw"
+	cp --preserve=timestamps m.raw "$(dir a)/$id.raw"
+	chmod 444 "$(dir a)/$id.raw"
+	refused a base_changed 'it was written to'
+	status_is 65 vmupgrade --force a
+	[[ $(codes) == base_changed ]]
+	status_is 0 vmdoctor --repair a
+	status_is 0 vmdoctor a
+	cmp "$(dir a)/$id.raw" "$VMPIPE_ROOT/images/$id/$id.raw"
+	no_litter
 }
 
 @test "the header of a disk leads elsewhere: refused" {
