@@ -117,13 +117,6 @@ make_copy(const struct data_disk *disk, const struct vm_json *record, int from,
 	uint64_t size;
 	char *dot;
 
-	if (disk->source->running != NULL) {
-		vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
-		    "a VM with further disks is copied only when it is "
-		    "stopped");
-		return vm_error_hint(err, "vmstop %s",
-		    vm_json_string(record, "copy_of", ""));
-	}
 	if (vm_qcow2_virtual_size(from, &size, err) == -1 ||
 	    vm_backing_read(from, &below, err) == -1 ||
 	    vm_copy_sparse(from, fd, err) == -1)
@@ -145,7 +138,11 @@ open_original(const struct data_disk *disk)
 {
 	const struct vm_source *source = disk->source;
 
-	return source->disk_fd == -1 ?
+	for (size_t i = 0; i < source->further_count; i++)
+		if (strcmp(source->further[i].name,
+			vm_json_string(disk->wanted, "name", "")) == 0)
+			return fcntl(source->further[i].fd, F_DUPFD_CLOEXEC, 0);
+	return source->disk_fd == -1 || source->running != NULL ?
 	    -1 :
 	    vm_fd_open_regular(source->chain.dir_fd, disk->file, NULL);
 }

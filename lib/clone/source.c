@@ -203,6 +203,9 @@ vm_source_close(struct vm_source *source)
 	vm_clean_fd(&source->disk_fd);
 	vm_clean_fd(&source->lock_fd);
 	source->disk_fd = source->lock_fd = -1;
+	for (size_t i = 0; i < source->further_count; i++)
+		vm_clean_fd(&source->further[i].fd);
+	source->further_count = 0;
 	vm_json_clean(&source->running);
 	if (source->chain.dir_fd >= 0)
 		vm_chain_close(&source->chain);

@@ -4,8 +4,15 @@
 #ifndef VM_CLONE_SOURCE_H
 #define VM_CLONE_SOURCE_H
 
+#include "lib/qemu/live.h"
 #include "lib/record/record.h"
 #include "lib/store/chain.h"
+
+/* A data disk of a VM that runs, copied. */
+struct vm_source_disk {
+	const char *name; /* borrowed from `running' */
+	int fd;
+};
 
 /* All-zero is not empty: the open functions fill it. */
 struct vm_source {
@@ -14,6 +21,8 @@ struct vm_source {
 	bool is_raw;		 /* that disk is raw, and stands on nothing */
 	int lock_fd;		 /* the VM's lock, held until close; else -1 */
 	struct vm_json *running; /* a VM that runs (running.h); else NULL */
+	struct vm_source_disk further[VM_LIVE_MAX];
+	size_t further_count;
 };
 
 /* The image an image record names: VM_E_NO_INPUT "image_not_found" ... */

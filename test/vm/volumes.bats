@@ -51,6 +51,11 @@ stopped() { vmstop s-r-1 >/dev/null; }
 	grep -q '^/dev/vdc /srv/data ext4' shown
 	# a second VM cannot have it, nor can it go
 	status_is 75 vmrm --volumes s-r-1
+	# its copy has its data disk as it is, and a volume of its own
+	status_is 0 vmclone --from s-r-1 copy
+	qemu-img convert -O raw "$VMPIPE_ROOT/vms/copy/scratch.qcow2" out
+	[[ $(head -c 4 out) == gone ]]
+	vmls -t volume -Ho name copy-data
 	stopped
 	e2fsck -fn "$VMPIPE_ROOT/volumes/s-r-1-data/disk.raw" >/dev/null
 
