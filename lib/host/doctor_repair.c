@@ -8,6 +8,7 @@
 #include "lib/store/lineage.h"
 #include "lib/store/relink.h"
 #include "lib/store/vm.h"
+#include "lib/store/volume.h"
 
 /* Is all of its chain there and as noted? */
 static bool
@@ -90,6 +91,30 @@ relink(struct vm_store *store, const char *name,
 		    name);
 }
 
+/* Volumes that are in the trash, or that only the VM still has. */
+static int
+mend_volumes(struct vm_store *store, const struct vm_json *record,
+    struct vm_records *findings, struct vm_error *err)
+{
+	const char *name = vm_json_string(record, "name", "");
+	VM_CLEAN_FD int dir_fd = vm_store_open_object(store, VM_STORE_VMS, name,
+	    err);
+	struct vm_doctor_finding finding = { .check = "volumes",
+		.used_by = "vmdeploy" };
+	struct vm_error failure = { 0 };
+
+	if (dir_fd == -1)
+		return -1;
+	if (vm_volume_check_all(store, record, dir_fd, NULL) == 0)
+		return 0;
+	if (vm_volume_mend_all(store, record, &failure) == -1 ||
+	    vm_volume_check_all(store, record, dir_fd, &failure) == -1)
+		vm_doctor_say_error(&finding, VM_DOCTOR_LACKING, &failure);
+	else
+		vm_doctor_say(&finding, VM_DOCTOR_OK, "all there: mended");
+	return vm_doctor_add(findings, name, &finding, err);
+}
+
 int
 vm_doctor_repair_vm(struct vm_store *store, const char *name,
     struct vm_records *findings, struct vm_error *err)
@@ -109,6 +134,8 @@ vm_doctor_repair_vm(struct vm_store *store, const char *name,
 			vm_error_hint(err, "vmstop %s", name);
 		return -1;
 	}
+	if (mend_volumes(store, record, findings, err) == -1)
+		return -1;
 	vm_clean_fd(&lock);
 	lock = -1;
 	if (!is_whole(store, record) &&

@@ -327,7 +327,7 @@ test_mend(void **state)
 	assert_int_equal(0, unlinkat(vms, "a/volume-d.raw", 0));
 	assert_int_equal(-1, check(store, record, &err));
 	assert_string_equal("volume_missing", err.code);
-	assert_string_equal("vmrm a && vmrm --undo a", err.hint);
+	assert_string_equal("vmdoctor --repair a", err.hint);
 	assert_int_equal(0, vm_volume_mend_all(store, record, &err));
 	assert_int_equal(0, check(store, record, &err));
 	/* the volume is gone, its disk is not */

@@ -104,7 +104,7 @@ missing(const char *vm, const char *id, const char *what, struct vm_error *err)
 {
 	vm_error_set(err, VM_E_DATA, "volume_missing", "volume %s: %s", id,
 	    what);
-	return vm_error_hint(err, "vmrm %s && vmrm --undo %s", vm, vm);
+	return vm_error_hint(err, "vmdoctor --repair %s", vm);
 }
 
 /* Is the volume's disk the file that the VM has? */

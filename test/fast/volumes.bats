@@ -208,18 +208,28 @@ started() { jq '.started = true' "$1/vm.json" >x && cat x >"$1/vm.json"; }
 	vm=$VMPIPE_ROOT/vms/shop-db-1
 	rm "$vm/volume-data.raw"
 	status_is 65 vmdeploy --dry-run shop-db-1
-	err_has "volume shop-db-1-data: the VM's link to it is missing; run: vmrm shop-db-1 && vmrm --undo shop-db-1"
+	err_has "volume shop-db-1-data: the VM's link to it is missing; run: vmdoctor --repair shop-db-1"
 	status_is 69 vmdoctor shop-db-1
 	out_has 'link to it is missing'
-	vmrm -q shop-db-1 >/dev/null && vmrm --undo shop-db-1 >/dev/null
+	status_is 0 vmdoctor --repair shop-db-1
+	out_has 'all there: mended'
 	status_is 0 vmdeploy --dry-run shop-db-1
 	out_has 'serial=data'
+	# only the VM has it still
 	rm -r "$VMPIPE_ROOT/volumes/shop-db-1-data"
 	status_is 65 vmdeploy --dry-run shop-db-1
-	vmrm -q shop-db-1 >/dev/null && vmrm --undo shop-db-1 >/dev/null
+	err_has 'volume shop-db-1-data: not in the store; run: vmdoctor --repair shop-db-1'
+	status_is 0 vmdoctor --repair shop-db-1
 	status_is 0 vmdeploy --dry-run shop-db-1
-	volume_is $'shop-db-1-data\tattached\t67108864'
-	e2fsck -fn "$VMPIPE_ROOT/volumes/shop-db-1-data/disk.raw" >/dev/null
+	# nobody has it
+	rm -r "$VMPIPE_ROOT/volumes/shop-db-1-data" "$vm/volume-data.raw"
+	status_is 69 vmdoctor --repair shop-db-1
+	out_has 'volume shop-db-1-data: neither in the store nor in its trash'
+	# it was removed meanwhile
+	vmclone --from base b --set 'volumes=[{name: v, size: 8M}]' >/dev/null
+	mv "$VMPIPE_ROOT/volumes/b-v" "$VMPIPE_ROOT/trash/b-v.volume.1"
+	status_is 0 vmdoctor --repair b
+	[[ $VMPIPE_ROOT/volumes/b-v/disk.raw -ef $VMPIPE_ROOT/vms/b/volume-v.raw ]]
 }
 
 @test "data disks: empty, and of another image; gone with the VM" {
@@ -279,6 +289,10 @@ started() { jq '.started = true' "$1/vm.json" >x && cat x >"$1/vm.json"; }
 	    'roles.b: x is already the name of one of disks'
 	manifest 'volumes: [{name: x, size: 1G, mount: /var/lib/x}]'
 	status_is 0 vmsched check m.yaml
+	status_is 0 vmsched check "$top/examples/files.yaml"
+	vmsched schema | jq -e '[.. | .disks?, .volumes? | .items? |
+	    select(. != null) | .properties | keys] ==
+	    [["image", "name", "size"], ["mount", "name", "size"]]'
 	status_is 64 vmclone --from base a --set 'volumes=[{name: x, size: 1G}]' \
 	    --set 'disks=[{name: x, size: 1G}]'
 	err_is 'vmclone: a: a disk and a volume are both called x'

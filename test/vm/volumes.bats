@@ -73,6 +73,6 @@ stopped() { vmstop s-r-1 >/dev/null; }
 	vmls --json s-r-1 | jq -c '.spec.volumes[0].size = "128M"' >larger
 	status_is 0 vmdeploy --no-wait <larger
 	[[ $(jq -c '.disks[2].size, .drift' <<<"$output") == $'134217728\n[]' ]]
-	[[ $(vmls -t volume -pHo size) == 134217728 ]]
+	[[ $(vmls -t volume -pHo size s-r-1-data) == 134217728 ]]
 	vmstop -f s-r-1 >/dev/null
 }
