@@ -19,7 +19,6 @@
 
 #define SYNC_MS 2000	/* for the agent to show that it is there */
 #define FREEZE_MS 30000 /* for the guest to write out what it has */
-#define HOLD_MS 10000	/* longer than this nobody is kept frozen */
 #define THAW_MS 30000	/* for an agent that is busy freezing */
 
 /* What the child tells us, one byte each. */
@@ -30,6 +29,7 @@
 /* The child's side of its two sockets, and what has come from the agent. */
 struct child {
 	int agent, parent;
+	uint64_t hold_ms;
 	char sync[128], answer[64];
 	char in[4096];
 	size_t len;
@@ -123,12 +123,12 @@ ask(struct child *child, const char *command, uint64_t timeout_ms)
 	return count;
 }
 
-/* Until our parent closes its end, whichever way; true: within HOLD_MS. */
+/* Until our parent closes its end, whichever way; true: in time. */
 static bool
 hold(const struct child *child)
 {
 	struct pollfd poll_fd = { .fd = child->parent, .events = POLLIN };
-	uint64_t deadline_ms = vm_clock_ms() + HOLD_MS;
+	uint64_t deadline_ms = vm_clock_ms() + child->hold_ms;
 
 	while (left(deadline_ms) > 0) {
 		if (poll(&poll_fd, 1, left(deadline_ms)) == 1)
@@ -182,9 +182,10 @@ leave_parent(const struct child *child)
 /* ---- the parent ---- */
 
 static int
-start(struct vm_freeze *freeze, int agent, struct vm_error *err)
+start(struct vm_freeze *freeze, int agent, uint64_t hold_ms,
+    struct vm_error *err)
 {
-	struct child child = { .agent = agent };
+	struct child child = { .agent = agent, .hold_ms = hold_ms };
 	int64_t id = (int64_t)(vm_clock_ms() & 0x7fffffff);
 	int fds[2];
 
@@ -226,18 +227,22 @@ hear(const struct vm_freeze *freeze)
 }
 
 int
-vm_freeze_begin(struct vm_freeze *freeze, int dir_fd, struct vm_error *err)
+vm_freeze_begin(struct vm_freeze *freeze, int dir_fd, uint64_t hold_ms,
+    struct vm_error *err)
 {
-	VM_CLEAN_FD int agent = vm_socket_connect(dir_fd, "agent.sock", err);
+	struct vm_error nobody = { 0 };
+	VM_CLEAN_FD int agent = vm_socket_connect(dir_fd, "agent.sock",
+	    &nobody);
 
 	*freeze = (struct vm_freeze)VM_FREEZE_NONE;
-	if (agent == -1) {
-		if (err->kind != VM_E_UNAVAILABLE)
-			return -1;
-		vm_error_clear(err);
+	if (agent == -1 && nobody.kind == VM_E_UNAVAILABLE)
 		return 0;
+	if (agent == -1) {
+		if (err != NULL)
+			*err = nobody;
+		return -1;
 	}
-	if (start(freeze, agent, err) == -1)
+	if (start(freeze, agent, hold_ms, err) == -1)
 		return -1;
 	return hear(freeze) == FROZEN ? 1 : 0;
 }

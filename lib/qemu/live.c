@@ -42,7 +42,8 @@ do_at_once(const struct vm_session *session, struct vm_json *actions,
 		return -1;
 	}
 	if (session->has_agent)
-		frozen = vm_freeze_begin(&freeze, session->dir_fd, err);
+		frozen = vm_freeze_begin(&freeze, session->dir_fd,
+		    VM_FREEZE_HOLD_MS, err);
 	if (frozen == -1 || vm_session_connect(session, &qmp, err) == -1) {
 		vm_json_free(arguments);
 		return -1;

@@ -1,6 +1,7 @@
 /* qmp_test.c - the monitor client against peers that behave and do not. */
 #include "lib/qemu/qmp.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -122,6 +123,58 @@ test_call(void **state)
 	    -1);
 	assert_string_equal(err.code, "monitor_timeout");
 	end(&peer);
+}
+
+/* Answers the handshake, then sends back what is in the file it was handed. */
+static _Noreturn void
+take_file(int fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	char text[4096], name[64];
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) };
+	struct msghdr message = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	int file;
+
+	dprintf(fd, GREETING);
+	if (read(fd, text, sizeof(text)) <= 0)
+		_exit(1);
+	dprintf(fd, "{\"return\": {}, \"id\": 1}\n");
+	if (recvmsg(fd, &message, 0) <= 0 || CMSG_FIRSTHDR(&message) == NULL)
+		_exit(1);
+	memcpy(&file, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(file));
+	if (strstr(text, "\"add-fd\"") == NULL ||
+	    pread(file, name, sizeof(name), 0) != 5)
+		_exit(1);
+	dprintf(fd, "{\"return\": {\"fdset-id\": %.1s}, \"id\": 2}\n", name);
+	_exit(0);
+}
+
+static void
+test_pass_fd(void **state)
+{
+	struct vm_error err = { 0 };
+	VM_CLEAN_QMP struct vm_qmp qmp = VM_QMP_CLOSED;
+	int file = memfd_create("handed", MFD_CLOEXEC), fds[2];
+	int64_t set = 0;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(write(file, "7 is\n", 5), 5);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(file);
+		take_file(fds[1]);
+	}
+	close(fds[1]);
+	assert_int_equal(vm_qmp_open(&qmp, fds[0], -1, LONG_MS, &err), 0);
+	assert_int_equal(vm_qmp_pass_fd(&qmp, file, LONG_MS, &set, &err), 0);
+	assert_int_equal(set, 7);
+	close(file);
+	waitpid(pid, NULL, 0);
 }
 
 static void
@@ -250,6 +303,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_call),
+		cmocka_unit_test(test_pass_fd),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_socket_long_path),
