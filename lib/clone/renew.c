@@ -92,7 +92,7 @@ forget_disk(struct vm_json *next, struct vm_error *err)
 	static const char *const gone[] = { "started", "layer", "copy_of",
 		"applied.customize", "applied.instance", "applied.identity",
 		"run.pid", "stopped_by", "timing_ms", "warnings", "error",
-		"planned", "upgrade" };
+		"planned", "snapshot", "upgrade" };
 
 	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
 		vm_json_delete(next, gone[i]);

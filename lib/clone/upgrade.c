@@ -329,6 +329,11 @@ treat(struct upgrade *u, struct vm_json *record, struct vm_error *err)
 
 	if (stored == NULL || vm_vm_check_facts(stored, record, err) == -1)
 		return -1;
+	if (vm_json_bool(stored, "ephemeral", false)) {
+		vm_error_set(err, VM_E_USAGE, "ephemeral",
+		    "it is there for one run: a newer one is another clone");
+		return vm_error_hint(err, "vmstop %s, then vmclone", u->name);
+	}
 	if (u->options->rollback)
 		return u->options->dry_run ? plan_rollback(u, record, err) :
 		    rollback_vm(u, stored, err) == -1 ? -1 :

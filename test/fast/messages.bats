@@ -119,7 +119,7 @@ edit()
 
 @test "words that are none: the nearest, else all of them" {
 	status_is 64 vmls -t xyz
-	err_is 'vmls: xyz: no such type: vm, image, layer, volume'
+	err_is 'vmls: xyz: no such type: vm, image, layer, volume, old'
 	status_is 64 vmls -t images
 	err_is 'vmls: images: no such type (did you mean image?)'
 	status_is 64 vmls --state nosuch

@@ -106,7 +106,9 @@ behind()
 run_box() { behind; "$PWD/bin/vmdeploy" --root "$VMPIPE_ROOT" box >/dev/null; : >calls; }
 stored() { jq -r "$1" "$VMPIPE_ROOT/vms/box/vm.json"; }
 old() { jq -r "$1" "$VMPIPE_ROOT/old/box.$2/vm.json"; }
-runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
+stands() { flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
+runs() { ! stands; }
+in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 
 @test "a newer generation: built anew, itself as before, the old disk kept" {
 	behind
@@ -149,8 +151,8 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	image 3
 	status_is 0 vmupgrade --no-start -q box
 	[ "$(<calls)" = $'vmcustomize -q --next -- box\nvmstop -q -- box' ]
-	! runs
-	[ "$(ls "$VMPIPE_ROOT/old" | xargs)" = 'box.1 box.2' ]
+	stands
+	[ "$(in_old)" = 'box.1 box.2' ]
 }
 
 @test "--rollback exchanges the two, and again; vmgc --old ends that" {
@@ -170,7 +172,7 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	[ "$(vmls -Ho drift box)" = image ]
 	status_is 0 vmupgrade --rollback --no-start box
 	[ "$(stored '.image.generation, .state' | xargs)" = '2 stopped' ]
-	! runs
+	stands
 	status_is 0 vmupgrade --rollback --to box.1 box
 	status_is 66 vmupgrade --rollback --to box.2 box
 	err_is 'vmupgrade: box: box.2: no disk that an upgrade has replaced; run: vmls -t old'
@@ -335,9 +337,9 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	status_is 0 vmupgrade box
 	[ "$(stored '.disks[0] | .path, .mode' | xargs)" = 'disk.raw copy' ]
 	cmp disk.raw "$VMPIPE_ROOT/vms/box/disk.raw"
-	! cmp -s disk.raw "$VMPIPE_ROOT/old/box.1/disk.raw"
+	run -1 cmp -s disk.raw "$VMPIPE_ROOT/old/box.1/disk.raw"
 	status_is 0 vmupgrade --rollback box
-	! cmp -s disk.raw "$VMPIPE_ROOT/vms/box/disk.raw"
+	run -1 cmp -s disk.raw "$VMPIPE_ROOT/vms/box/disk.raw"
 }
 
 @test "what is not there, busy or another's" {
@@ -357,6 +359,9 @@ runs() { ! flock -n "$VMPIPE_ROOT/vms/box/lock" true; }
 	err_has 'another vmupgrade'
 	exec 8>&-
 	[ "$(stored .image.generation)" = 1 ]
+	vmclone --from img@1 --ephemeral once >/dev/null
+	status_is 64 vmupgrade once
+	err_has 'it is there for one run'
 }
 
 @test "the old disk of another VM of that name is none to go back to" {

@@ -71,7 +71,7 @@ greeting()
 	[ "$(greeting box)" = "$(<said)" ]
 	[ "$(vmls -t old -Ho image.generation)" = 2 ]
 	status_is 0 vmupgrade --rollback --no-start box
-	! runs box
+	flock -n "$VMPIPE_ROOT/vms/box/lock" true
 	status_is 0 vmgc --old
 	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
 	status_is 66 vmupgrade --rollback box
