@@ -93,6 +93,7 @@ static const struct vm_output_field fields[] = {
 	{ "mount", NULL, false, "where the guest mounts a volume" },
 	{ "layer", NULL, false, "key of the layer" },
 	{ "disks.0.path", "DISK", false, "path of a VM's disk" },
+	{ "disks.0.mode", "MODE", false, "overlay, reflink or copy" },
 	{ "identity.uuid", NULL, false, "UUID" },
 	{ "identity.hostname", NULL, false, "host name in the guest" },
 	{ "identity.nics.0.address", NULL, false, "address of the first NIC" },

@@ -25,6 +25,8 @@ static const struct vm_output_field pipe_fields[] = {
 	{ "image.id", "IMAGE-ID", false, "SHA-256 of the published image" },
 	{ "image.virtual_size", "SIZE", true, "size of the image's disk" },
 	{ "disks.0.path", "DISK", false, "path of its disk" },
+	{ "disks.0.mode", "MODE", false, "overlay, reflink or copy" },
+	{ "ephemeral", NULL, false, "is it removed when it stops?" },
 	{ "identity.uuid", NULL, false, "UUID" },
 	{ "identity.hostname", NULL, false, "host name in the guest" },
 	{ "identity.nics.0.address", NULL, false, "address of its first NIC" },
