@@ -18,6 +18,8 @@
 /* What a manifest admits (schema_role.c). */
 #define MEMORY_MIN ((int64_t)16 << 20)
 #define MEMORY_MAX ((int64_t)16 << 40)
+#define ALIAS_MAX 63
+#define DISKS_MAX 9 /* with the first */
 
 /* --- for image.json ------------------------------------------------------ */
 
@@ -109,8 +111,33 @@ add_networks(const struct vm_json *networks, struct vm_buf *text,
 	return 0;
 }
 
+/* How many of the disks a role can name: by alias, and not too many. */
+static size_t
+count_disks(const struct vm_json *facts, const char *alias)
+{
+	size_t disks = vm_json_count(vm_json_get(facts, "disks"));
+
+	if (disks == 0 || strlen(alias) + strlen("-9") > ALIAS_MAX)
+		return 1;
+	return disks < DISKS_MAX ? disks : DISKS_MAX;
+}
+
 static int
-add_machine(const struct vm_json *facts, struct vm_buf *text,
+add_disks(const struct vm_json *facts, const char *alias, struct vm_buf *text,
+    struct vm_error *err)
+{
+	size_t disks = count_disks(facts, alias);
+
+	for (size_t i = 2; i <= disks; i++)
+		if (vm_buf_format(text, err,
+			"%s      - {name: disk%zu, image: \"%s-%zu\"}\n",
+			i == 2 ? "    disks:\n" : "", i, alias, i) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+add_machine(const struct vm_json *facts, const char *alias, struct vm_buf *text,
     struct vm_error *err)
 {
 	const struct vm_json *ovf = vm_json_get(facts, "ovf");
@@ -131,10 +158,12 @@ add_machine(const struct vm_json *facts, struct vm_buf *text,
 	if (disk > vm_json_int(facts, "virtual_size", 0) &&
 	    vm_buf_format(text, err, "    disk: %lld\n", (long long)disk) == -1)
 		return -1;
+	if (add_disks(facts, alias, text, err) == -1)
+		return -1;
 	return add_networks(vm_json_get(ovf, "networks"), text, err);
 }
 
-/* What a role cannot say yet. */
+/* What a role cannot say. */
 static int
 add_remarks(const struct vm_json *facts, const char *alias, struct vm_buf *text,
     struct vm_error *err)
@@ -142,7 +171,7 @@ add_remarks(const struct vm_json *facts, const char *alias, struct vm_buf *text,
 	size_t disks = vm_json_count(vm_json_get(facts, "disks"));
 	long long blank = vm_json_int(facts, "ovf.blank_disks", 0);
 
-	for (size_t i = 2; i <= disks; i++)
+	for (size_t i = count_disks(facts, alias) + 1; i <= disks; i++)
 		if (vm_buf_format(text, err,
 			"# Disk %zu is the image %s-%zu: not in this role.\n",
 			i, alias, i) == -1)
@@ -175,7 +204,7 @@ format(const struct vm_json *facts, const char *alias, struct vm_buf *text,
 		"    image: {source: \"%s\"}\n",
 		service, alias) == -1)
 		return -1;
-	return add_machine(facts, text, err);
+	return add_machine(facts, alias, text, err);
 }
 
 /* --- the file ------------------------------------------------------------ */

@@ -182,7 +182,6 @@ refused()
 	[ "$(field image.id)" = "$sum-1" ]
 	diff - box.yaml <<-END
 		# As the OVF describes it: $PWD/box.ova
-		# Disk 2 is the image box-2: not in this role.
 		vmpipe: 1
 		service: "box"
 		roles:
@@ -190,6 +189,8 @@ refused()
 		    image: {source: "box"}
 		    cpus: 2
 		    memory: 1024M
+		    disks:
+		      - {name: disk2, image: "box-2"}
 		    networks:
 		      - {user: true}
 		      - {private: "back-end"}
@@ -197,7 +198,8 @@ refused()
 	status_is 0 vmsched check box.yaml
 	status_is 0 vmfetch --manifest-out box.yaml box
 	vmfetch box.yaml | vmclone -q >vm
-	[ "$(jq -r '.name, .spec.cpus' vm | xargs)" = 'box-vm-1 2' ]
+	[ "$(jq -r '.name, .spec.cpus, .disks[1].image' vm | xargs)" = \
+	    "box-vm-1 2 $sum-2" ]
 	echo mine >box.yaml
 	status_is 73 vmfetch --manifest-out box.yaml box
 	err_has 'there already, and says something else'
