@@ -2,6 +2,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <string.h>
@@ -42,6 +43,8 @@ clean_number(BIGNUM **number)
 static int
 fail(const char *what, struct vm_error *err)
 {
+	if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
+		return vm_error_nomem(err);
 	return vm_error_set(err, VM_E_BUG, "key", "libcrypto: no %s", what);
 }
 
