@@ -79,6 +79,14 @@ int vm_doctor_check_identity(struct vm_store *store,
     const struct vm_records *records, struct vm_records *findings,
     struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Layers that are not as they were made: unsealed ones are sealed again, others
+ * put under quarantine, and their VMs named ("clone"), as for images.  Part of
+ * vm_doctor_check_images() of all.
+ */
+int vm_doctor_check_layers(struct vm_store *store, struct vm_records *findings,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* How many findings say "lacking". */
 size_t vm_doctor_count(const struct vm_records *findings);
 

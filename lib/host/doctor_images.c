@@ -376,7 +376,7 @@ vm_doctor_check_master(struct vm_store *store, const char *id,
 			    failure.message);
 		return vm_doctor_add(findings, id, &finding, err);
 	}
-	if (failure.kind == VM_E_INTERRUPTED) {
+	if (failure.kind == VM_E_INTERRUPTED || failure.kind == VM_E_SYSTEM) {
 		*err = failure;
 		return -1;
 	}
@@ -427,5 +427,5 @@ vm_doctor_check_images(struct vm_store *store, char *const *images,
 		    vm_doctor_check_master(store, ids[i], NULL, findings,
 			err) == -1)
 			return -1;
-	return ids == NULL ? -1 : 0;
+	return ids == NULL ? -1 : vm_doctor_check_layers(store, findings, err);
 }

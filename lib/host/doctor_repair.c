@@ -11,16 +11,17 @@
 #include "lib/store/volume.h"
 
 /* Is all of its chain there and as noted? */
-static bool
-is_whole(struct vm_store *store, const struct vm_json *record)
+static int
+check_chain(struct vm_store *store, const struct vm_json *record,
+    struct vm_error *err)
 {
 	VM_CLEAN_ARGV struct vm_argv argv = { 0 };
 	VM_CLEAN_FD int dir_fd = vm_store_open_object(store, VM_STORE_VMS,
-	    vm_json_string(record, "name", ""), NULL);
+	    vm_json_string(record, "name", ""), err);
 
-	return dir_fd != -1 &&
-	    vm_lineage_check(store, record, dir_fd, NULL) == 0 &&
-	    vm_drive_add(&argv, record, dir_fd, NULL) == 0;
+	if (dir_fd == -1 || vm_lineage_check(store, record, dir_fd, err) == -1)
+		return -1;
+	return vm_drive_add(&argv, record, dir_fd, err);
 }
 
 /* A master that the VM has as it was needs nothing. */
@@ -63,32 +64,39 @@ check_masters(struct vm_store *store, const struct vm_json *record,
 	return check_master(store, record, file, findings, err);
 }
 
-static void
+/* Of what keeps us from looking nothing is found: the command has failed. */
+static int
+say_failure(const struct vm_error *failure, struct vm_doctor_finding *finding,
+    struct vm_error *err)
+{
+	if (failure->kind == VM_E_SYSTEM || failure->kind == VM_E_INTERRUPTED) {
+		*err = *failure;
+		return -1;
+	}
+	vm_doctor_say_error(finding, VM_DOCTOR_LACKING, failure);
+	return 0;
+}
+
+static int
 relink(struct vm_store *store, const char *name,
-    struct vm_doctor_finding *finding)
+    struct vm_doctor_finding *finding, struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *record = NULL;
-	struct vm_error err = { 0 };
+	struct vm_error failure = { 0 };
 	bool changed;
 
-	if (vm_relink_vm(store, name, &changed, &err) == -1) {
-		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
-		return;
+	if (vm_relink_vm(store, name, &changed, &failure) == -1 ||
+	    (record = vm_vm_load(store, name, false, &failure)) == NULL)
+		return say_failure(&failure, finding, err);
+	if (check_chain(store, record, &failure) == -1) {
+		/* its links are right: it is the disk's own header */
+		vm_error_hint(&failure, "vmupgrade --force %s", name);
+		return say_failure(&failure, finding, err);
 	}
-	record = vm_vm_load(store, name, false, &err);
-	if (record == NULL)
-		vm_doctor_say_error(finding, VM_DOCTOR_LACKING, &err);
-	else if (!is_whole(store, record))
-		vm_doctor_say(finding, VM_DOCTOR_LACKING,
-		    "the chain is not whole even so: the disk's own header is "
-		    "not as it was");
-	else
-		vm_doctor_say(finding, VM_DOCTOR_OK,
-		    changed ? "the chain is whole: linked again" :
-			      "the chain is whole");
-	if (finding->result != VM_DOCTOR_OK && finding->fix[0] == '\0')
-		snprintf(finding->fix, sizeof(finding->fix), "vmdoctor %s",
-		    name);
+	vm_doctor_say(finding, VM_DOCTOR_OK,
+	    changed ? "the chain is whole: linked again" :
+		      "the chain is whole");
+	return 0;
 }
 
 /* Volumes that are in the trash, or that only the VM still has. */
@@ -138,9 +146,9 @@ vm_doctor_repair_vm(struct vm_store *store, const char *name,
 		return -1;
 	vm_clean_fd(&lock);
 	lock = -1;
-	if (!is_whole(store, record) &&
-	    check_masters(store, record, findings, err) == -1)
+	if ((check_chain(store, record, NULL) == -1 &&
+		check_masters(store, record, findings, err) == -1) ||
+	    relink(store, name, &finding, err) == -1)
 		return -1;
-	relink(store, name, &finding);
 	return vm_doctor_add(findings, name, &finding, err);
 }

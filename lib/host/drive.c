@@ -25,8 +25,8 @@ struct drive {
 static int
 fail(struct vm_error *err, const char *file, const char *what)
 {
-	vm_error_set(err, VM_E_DATA, "bad_chain", "disk: %s %s", file, what);
-	return vm_error_hint(err, "vmdoctor --images");
+	return vm_error_set(err, VM_E_DATA, "bad_chain", "disk: %s %s", file,
+	    what);
 }
 
 /* Our names are digests and such; no other may stand in QEMU's options. */
@@ -166,33 +166,40 @@ add_drive(struct vm_argv *argv, const struct drive *drive, size_t disk,
 	    *name != '\0' ? ",serial=" : "", name);
 }
 
+static int
+add_disk(struct vm_argv *argv, const struct vm_json *record, int dir_fd,
+    size_t i, struct vm_error *err)
+{
+	const struct vm_json *disk = vm_json_at(vm_json_get(record, "disks"),
+	    i);
+	const char *id = i == 0 ? vm_json_string(record, "image.id", NULL) :
+				  vm_json_string(disk, "image", NULL);
+	struct drive drive;
+
+	if (read_drive(dir_fd, vm_vm_disk_file(disk),
+		vm_json_string(disk, "format", ""), &drive, err) == -1 ||
+	    check_lineage(&drive, record, err) == -1 ||
+	    check_master(&drive, id, err) == -1)
+		return -1;
+	return add_drive(argv, &drive, i, vm_json_string(disk, "name", ""),
+	    err);
+}
+
 int
 vm_drive_add(struct vm_argv *argv, const struct vm_json *record, int dir_fd,
     struct vm_error *err)
 {
 	const struct vm_json *disks = vm_json_get(record, "disks");
-	struct drive drive;
 	size_t i;
 
 	if (vm_json_count(disks) == 0)
 		return vm_error_set(err, VM_E_DATA, "bad_record",
 		    "the record has no disks");
-	for (i = 0; i < vm_json_count(disks); i++) {
-		const struct vm_json *disk = vm_json_at(disks, i);
-		const char *id = i == 0 ?
-		    vm_json_string(record, "image.id", NULL) :
-		    vm_json_string(disk, "image", NULL);
-
-		if (read_drive(dir_fd, vm_vm_disk_file(disk),
-			vm_json_string(disk, "format", ""), &drive, err) == -1)
-			return -1;
-		if (check_lineage(&drive, record, err) == -1)
-			return -1;
-		if (check_master(&drive, id, err) == -1)
-			return -1;
-		if (add_drive(argv, &drive, i, vm_json_string(disk, "name", ""),
-			err) == -1)
-			return -1;
-	}
+	for (i = 0; i < vm_json_count(disks); i++)
+		if (add_disk(argv, record, dir_fd, i, err) == -1)
+			return err == NULL || err->kind != VM_E_DATA ?
+			    -1 :
+			    vm_error_hint(err, "vmdoctor --repair %s",
+				vm_json_string(record, "name", ""));
 	return 0;
 }

@@ -282,6 +282,29 @@ layer()
 	[[ $output == *'a layer, which cannot be fetched again'* ]]
 }
 
+@test "C15 a layer written to: under quarantine, its VMs named" {
+	fill a b c
+	layer a b
+	status_is 0 vmdoctor --images --json
+	[[ -z $(row layer) ]]
+	chmod u+w "$(dir a)/$key.qcow2"
+	status_is 0 vmdoctor --images --json
+	[[ $(row layer) == 'note: -' && $output == *'sealed again'* ]]
+	status_is 0 vmdoctor a b
+	chmod u+w "$(dir a)/$key.qcow2"
+	qemu-img commit -q "$(dir a)/disk.qcow2"
+	chmod 444 "$(dir a)/$key.qcow2"
+	refused b base_changed 'its size differs; on it too: a'
+	status_is 69 vmdoctor --images --json
+	[[ $(row layer) == 'note: -' ]]
+	[[ $output == *'under quarantine; vmcustomize makes it anew'* ]]
+	[[ $(subjects clone) == $'a\nb' ]]
+	[[ -z $(ls "$VMPIPE_ROOT/layers") ]]
+	status_is 69 vmdoctor --repair --json b
+	[[ $(row disks) == 'lacking: vmupgrade --force b' ]]
+	status_is 0 vmdoctor c
+}
+
 @test "the master of a further disk: refused, also by an upgrade; mended" {
 	vmfetch -qa t ./m.raw >/dev/null
 	head -c 1M /dev/urandom >s.raw
@@ -309,9 +332,9 @@ layer()
 	chmod 444 "$(dir a)/other.raw"
 	qemu-img rebase -u -F raw -b other.raw "$(dir a)/disk.qcow2"
 	status_is 65 vmdeploy -qn a
-	err_has 'other.raw is not what the VM was built on'
+	err_has 'other.raw is not what the VM was built on; run: vmdoctor --repair a'
 	status_is 69 vmdoctor --repair --json a
-	[[ $(row disks) == 'lacking: vmdoctor a' ]]
+	[[ $(row disks) == 'lacking: vmupgrade --force a' ]]
 }
 
 @test "--repair: usage, one that runs, none there" {
