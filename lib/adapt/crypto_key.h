@@ -18,7 +18,7 @@
 enum vm_key_type {
 	VM_KEY_ED25519,
 	VM_KEY_ECDSA, /* on NIST's curve P-256 */
-	VM_KEY_RSA,   /* of 3,072 bits; takes a tenth of a second, or several */
+	VM_KEY_RSA,   /* of 3,072 bits; takes half a second */
 	VM_KEY_TYPES
 };
 

@@ -198,7 +198,11 @@ names() { jq -r .name <<<"$output" | paste -sd ' '; }
 	qemu-io -f qcow2 -c 'write -P 65 0 64k' "$disk" >/dev/null
 	status_is 64 vmclone --from box
 	status_is 0 vmclone --from box copy
-	[ "$(jq -r .identity.uuid first)" != "$(jq -r .identity.uuid <<<"$output")" ]
+	for member in uuid generation_id machine_id instance_id nics \
+	    ssh_host_keys; do
+		[ "$(jq -c ".identity.$member" first)" != \
+		    "$(jq -c ".identity.$member" <<<"$output")" ]
+	done
 	[ "$(jq -r .copy_of <<<"$output")" = box ]
 	copy=$VMPIPE_ROOT/vms/copy/disk.qcow2
 	qemu-img compare -q -f qcow2 -F qcow2 "$disk" "$copy"
