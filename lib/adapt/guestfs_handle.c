@@ -40,7 +40,8 @@ vm_guestfs_add_drive(struct vm_guestfs *g, const char *path, bool is_raw,
 	 */
 	if (guestfs_add_drive_opts(g->h, path, GUESTFS_ADD_DRIVE_OPTS_FORMAT,
 		is_raw ? "raw" : "qcow2", GUESTFS_ADD_DRIVE_OPTS_CACHEMODE,
-		"unsafe", GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort", -1) == -1)
+		"unsafe", GUESTFS_ADD_DRIVE_OPTS_DISCARD, "besteffort",
+		-1) == -1)
 		return vm_guestfs_error(g, path, err);
 	g->drive_count++;
 	return 0;

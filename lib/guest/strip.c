@@ -20,7 +20,7 @@
 
 /* Secrets of the one machine: overwritten, then removed. */
 static const char *const secrets[] = {
-	SSH_DIR "/ssh_host_*_key",
+	"/etc/ssh/ssh_host_*_key",
 	"/etc/dropbear/dropbear_*_host_key",
 	"/var/lib/systemd/random-seed",
 	"/var/lib/systemd/credential.secret",
@@ -38,7 +38,7 @@ static const char *const secrets[] = {
 
 /* Removed, with all that is in it; the manual has the same lists. */
 static const char *const patterns[] = {
-	SSH_DIR "/ssh_host_*",
+	"/etc/ssh/ssh_host_*",
 	/* network cards by MAC */
 	"/etc/systemd/network/10-vmpipe-*",
 	OWN_INTERFACES,

@@ -122,6 +122,14 @@ make_box()
 	nomem_sweep vmclone -q --from box copy
 }
 
+@test "vmexport" {
+	make_box
+	prepare() { with_box; echo mine >box.qcow2; }
+	finished() { qemu-img compare -q -f qcow2 -F raw box.qcow2 "$master"; }
+	intact() { store_is_whole && { cmp -s box.qcow2 <(echo mine) || finished; }; }
+	nomem_sweep vmexport -qf --keep-identity box box.qcow2
+}
+
 # What it is not done for yet: it may have died while it said so.
 remove_box() { [[ ! -e $VMPIPE_ROOT/vms/box ]] || vmrm -q box; }
 restore_box() { [[ -e $VMPIPE_ROOT/vms/box ]] || vmrm -q --undo box; }

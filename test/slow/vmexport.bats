@@ -78,7 +78,7 @@ intact() { store_is_whole && { is_mine || is_image; }; }
 			    >refused.out 2>refused.err || status=$?
 			intact
 			[[ $status == 0 || $point == fsync_dir ]] || is_mine
-			[[ -z $(ls -A | grep '^\.[0-9a-f]\{16\}$') ]]
+			[[ -z $(find . -maxdepth 1 -name '.?*' -type f) ]]
 			no_litter
 		done
 	done

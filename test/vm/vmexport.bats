@@ -48,7 +48,7 @@ start_box()
 	vmexport -q --keep-identity box kept.raw >/dev/null
 	grep -qaF "$secret" kept.raw
 	qemu-img convert -f qcow2 -O raw box.qcow2 stripped.raw
-	! grep -qaF "$secret" stripped.raw
+	[[ $(grep -caF "$secret" stripped.raw) == 0 ]]
 	(($(stat -c %b kept.raw) - $(stat -c %b stripped.raw) > 120000))
 	rm kept.raw stripped.raw
 	[[ $(qemu-img info --output=json box.qcow2 |
