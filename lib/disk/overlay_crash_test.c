@@ -72,7 +72,7 @@ fsync(int fd)
 	return 0;
 }
 
-/* --- a disk ---------------------------------------------------------------- */
+/* --- a disk --------------------------------------------------------------- */
 
 static int
 begin(void **state)
@@ -154,7 +154,7 @@ record(int fd)
 	is_recording = false;
 }
 
-/* --- after the power cut ---------------------------------------------------- */
+/* --- after the power cut -------------------------------------------------- */
 
 /* When the power goes: what the disk had been told to make last by then. */
 struct cut {
@@ -316,7 +316,7 @@ make_on_base(struct vm_qcow2_options options)
 	make("disk.qcow2", &options);
 }
 
-/* --- disks of all kinds ----------------------------------------------------- */
+/* --- disks of all kinds --------------------------------------------------- */
 
 static void
 test_small_clusters(void **state)
