@@ -177,6 +177,7 @@ int
 vm_overlay_find(struct vm_overlay *overlay, uint64_t offset, uint64_t len,
     struct vm_overlay_run *run, struct vm_error *err)
 {
+	*run = (struct vm_overlay_run){ .len = len };
 	for (size_t i = 0; i < overlay->count; i++) {
 		struct vm_overlay_layer *layer = &overlay->layers[i];
 		struct vm_overlay_run found = { .len = len, .depth = i };

@@ -133,13 +133,12 @@ check(const struct vm_qcow2_options *o, unsigned cluster_bits,
 
 /* An extension is a type, a length, and data padded to 8 bytes. */
 static size_t
-put_extension(unsigned char *to, uint32_t type, const char *text)
+put_extension(unsigned char *to, uint32_t type, const void *data, size_t len)
 {
-	size_t len = strlen(text);
 	const uint32_t head[2] = { htobe32(type), htobe32((uint32_t)len) };
 
 	memcpy(to, head, sizeof(head));
-	memcpy(to + sizeof(head), text, len);
+	memcpy(to + sizeof(head), data, len);
 	return sizeof(head) + ((len + 7) & ~(size_t)7);
 }
 
@@ -173,7 +172,8 @@ write_header(int fd, const struct vm_qcow2_options *o, unsigned cluster_bits,
 		size_t len = strlen(o->backing_file);
 
 		used += put_extension(bytes + sizeof(header),
-		    EXTENSION_BACKING_FORMAT, o->backing_format);
+		    EXTENSION_BACKING_FORMAT, o->backing_format,
+		    strlen(o->backing_format));
 		header.backing_offset = htobe64(used);
 		header.backing_size = htobe32((uint32_t)len);
 		memcpy(bytes + used, o->backing_file, len);

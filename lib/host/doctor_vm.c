@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lib/host/doctor.h"
+#include "lib/host/doctor_tables.h"
 #include "lib/host/drive.h"
 #include "lib/host/net.h"
 #include "lib/qemu/process.h"
@@ -47,6 +48,17 @@ check_disks(const struct patient *vm, struct vm_doctor_finding *finding)
 		    vm_fresh_is_raw(vm_json_get(vm->record, "disks.0")) ?
 			"whole, standing on nothing" :
 			"the chain is whole");
+}
+
+static void
+check_tables(const struct patient *vm, struct vm_doctor_finding *finding)
+{
+	if (vm->is_busy)
+		vm_doctor_say(finding, VM_DOCTOR_OK,
+		    "not looked at while it runs");
+	else
+		vm_doctor_tables_check(vm->store, vm->name, vm->record,
+		    vm->dir_fd, finding);
 }
 
 static void
@@ -144,6 +156,7 @@ static const struct {
 } vm_checks[] = {
 	{ "spec", check_spec },
 	{ "disks", check_disks },
+	{ "tables", check_tables },
 	{ "volumes", check_volumes },
 	{ "process", check_process },
 	{ "networks", check_networks },

@@ -125,6 +125,26 @@ three_vms()
 	vmls --json >here.json
 }
 
+@test "a VM's disk: clusters that nothing uses, tables that are wrong" {
+	requires jq qemu-img
+	truncate -s 1M disk.raw
+	vmfetch -q ./disk.raw | vmclone -q box >/dev/null
+	disk=$VMPIPE_ROOT/vms/box/disk.qcow2
+	status_is 0 vmdoctor --json box
+	[[ $(row tables) == 'ok: -' ]]
+	# refcounts are in the third cluster: of the seventh, then of the first
+	printf '\0\1' | dd of="$disk" bs=1 seek=131084 conv=notrunc status=none
+	status_is 0 vmdoctor --json box
+	[[ $(row tables) == "note: qemu-img check -r leaks $disk" ]]
+	printf '\0\0' | dd of="$disk" bs=1 seek=131072 conv=notrunc status=none
+	status_is 69 vmdoctor --json box
+	[[ $(row tables) == "lacking: qemu-img check -r all $disk" ]]
+	out_has 'disk.qcow2: qcow2: a cluster is used more often than counted'
+	qemu-img check -qr all "$disk"
+	status_is 0 vmdoctor --json box
+	[[ $(row tables) == 'ok: -' ]]
+}
+
 @test "--identity: VMs of the store that share nothing, and that do" {
 	requires jq
 	status_is 0 vmdoctor --identity --json </dev/null
