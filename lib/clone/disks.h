@@ -26,9 +26,10 @@ struct vm_disks {
 
 /*
  * Put what the record's role asks for into its directory, which was begun, and
- * behind the first of its disks; a data disk that the record has is there.  VM_E_NO_INPUT "alias_not_found",
- * VM_E_USAGE "bad_disks", "bad_size" or "no_file_system", VM_E_TRY_AGAIN
- * "in_use", VM_E_UNAVAILABLE (no mke2fs), VM_E_IO.
+ * behind the first of its disks; a data disk that the record has is there.
+ * VM_E_NO_INPUT "alias_not_found", VM_E_USAGE "bad_disks", "bad_size" or
+ * "no_file_system", VM_E_TRY_AGAIN "in_use", VM_E_UNAVAILABLE (no mke2fs),
+ * VM_E_IO.
  */
 int vm_disks_add(const struct vm_source *source, struct vm_json *record,
     struct vm_publish *publish, struct vm_disks *disks, struct vm_error *err)

@@ -201,7 +201,7 @@ set_upgrade(struct vm_renew *renew, struct vm_error *err)
 	    vm_json_set_string(renew->next, "upgrade.from", from, err);
 }
 
-/* New addresses are its own from the exchange on; till then nobody gets them. */
+/* New addresses are its own once it is exchanged; until then nobody's. */
 static int
 set_cards(struct vm_renew *renew, struct vm_error *err)
 {

@@ -101,52 +101,56 @@ stop_and_lock(struct upgrade *u, bool force, struct vm_error *err)
 
 /* --- back again ------------------------------------------------------------*/
 
-/* The newest in old/ takes the VM's place again, what failed goes away. */
-static char *
-exchange_back(struct upgrade *u, struct vm_error *err)
+/* The newest in old/ takes the VM's place again; *trash: what failed. */
+static int
+exchange_back(struct upgrade *u, char **trash, struct vm_error *err)
 {
 	VM_CLEAN_FD int lock = stop_and_lock(u, true, err);
 	VM_CLEAN_JSON struct vm_json *vm = NULL;
 	VM_CLEAN_FREE char *old = NULL;
+	struct vm_error kept = { 0 };
 
 	if (lock == -1)
-		return NULL;
+		return -1;
 	vm = vm_vm_load(u->store, u->name, false, err);
 	if (vm == NULL ||
 	    (old = vm_old_find(u->store, vm, NULL, err)) == NULL ||
 	    vm_old_exchange(u->store, u->name, old, err) == -1)
-		return NULL;
-	return vm_old_discard(u->store, old, err);
+		return -1;
+	*trash = vm_old_discard(u->store, old, &kept);
+	if (*trash == NULL)
+		vm_log(VM_LOG_WARN, "%s: %s", u->name, kept.message);
+	return 0;
 }
 
-/* A step has failed (*err): undo the exchange, and say how that went. */
+/* The start has failed (*err): undo the exchange, and say how that went. */
 static int
 undo(struct upgrade *u, struct vm_error *err)
 {
 	VM_CLEAN_FREE char *trash = NULL;
 	struct vm_error failure = { 0 };
-	bool ran = u->ran;
 
 	if (err->kind == VM_E_INTERRUPTED) {
 		vm_error_wrap(err, "not finished");
 		return vm_error_hint(err, TOOL " %s, or " TOOL " --rollback %s",
 		    u->name, u->name);
 	}
-	trash = exchange_back(u, &failure);
-	if (trash == NULL) {
+	if (exchange_back(u, &trash, &failure) == -1) {
 		vm_log(VM_LOG_WARN, "%s: %s", u->name, failure.message);
 		vm_error_wrap(err, "not upgraded, and not changed back");
 		return vm_error_hint(err, TOOL " --rollback %s", u->name);
 	}
-	vm_log(VM_LOG_INFO, "%s: what failed is in trash/%s", u->name, trash);
-	if (!ran)
-		return vm_error_wrap(err, "not upgraded, changed back");
-	if (deploy(u, &failure) == 0)
-		return vm_error_wrap(err,
-		    "not upgraded, the old disk runs again");
-	vm_log(VM_LOG_WARN, "%s: %s", u->name, failure.message);
-	vm_error_wrap(err, "not upgraded, changed back, but not started again");
-	return vm_error_hint(err, "vmdeploy %s", u->name);
+	if (deploy(u, &failure) == -1) {
+		vm_log(VM_LOG_WARN, "%s: %s", u->name, failure.message);
+		vm_error_wrap(err,
+		    "not upgraded, changed back, but not started again");
+		return vm_error_hint(err, "vmdeploy %s", u->name);
+	}
+	vm_error_wrap(err, "not upgraded, the old disk runs again");
+	return trash == NULL ?
+	    -1 :
+	    vm_error_hint(err, "less '%s/trash/%s/console.log'", u->store->root,
+		trash);
 }
 
 /* --- forward ---------------------------------------------------------------*/

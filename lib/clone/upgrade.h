@@ -43,7 +43,8 @@ struct vm_upgrade_options {
  * Upgrade the VMs of records one by one, in place.  What is as it should be
  * passes through.  A VM that fails is what it was: the failure is that of the
  * step, as its command reports it.  VM_E_TRY_AGAIN "in_use", VM_E_NO_INPUT
- * "old_not_found", VM_E_USAGE "ephemeral" and what renew.h says.  -1 only when nothing could be tried.
+ * "old_not_found", VM_E_USAGE "ephemeral" and what renew.h says.
+ * -1 only when nothing could be tried.
  */
 int vm_upgrade_run(struct vm_store *store,
     const struct vm_upgrade_options *options, struct vm_records *records,

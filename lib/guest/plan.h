@@ -38,8 +38,10 @@ struct vm_plan {
 
 /*
  * Decide about `record`.  hand: operations from the command line, checked
- * (NULL: none).  next: about its next directory, in old/ (store/old.h).  VM_E_DATA "bad_spec", "bad_operation", "unknown_address";
- * VM_E_NO_INPUT "vm_not_found", "file_not_found"; VM_E_EXISTS "stale_record".
+ * (NULL: none).  next: about its next directory, in old/ (store/old.h).
+ *
+ * VM_E_DATA "bad_spec", "bad_operation", "unknown_address"; VM_E_NO_INPUT
+ * "vm_not_found", "file_not_found", "no_next"; VM_E_EXISTS "stale_record".
  */
 int vm_plan_make(struct vm_store *store, const struct vm_json *record,
     const struct vm_json *hand, bool next, struct vm_plan *plan,

@@ -84,7 +84,7 @@ is_same(int fd, int dirfd, const char *name)
 	    mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
 }
 
-/* An old disk changes places with its VM's: is it the one that was looked at? */
+/* An old disk can have changed places with its VM's since it was looked at. */
 static bool
 is_another(const struct taking *t)
 {

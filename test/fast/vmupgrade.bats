@@ -59,7 +59,7 @@ stand_in()
 			change '.state = "ready" | .started = true |
 			    del(.stopped_by)'
 			(exec 9<>"\$dir/lock" && flock 9 &&
-			    exec sleep 600 >/dev/null 2>&1 3>&- 4>&-) &
+			    exec tail -f /dev/null >/dev/null 2>&1 3>&- 4>&-) &
 			echo \$! >"\$name.pid"
 			while flock -n "\$dir/lock" true; do :; done
 		}
@@ -201,7 +201,8 @@ in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 	run_box
 	: >fail-deploy
 	status_is 75 vmupgrade box
-	err_has 'vmupgrade: box: not upgraded, the old disk runs again: not ready'
+	err_has "vmupgrade: box: not upgraded, the old disk runs again: not ready; run: less '$VMPIPE_ROOT/trash/box.1.1/console.log'"
+	[ -e "$VMPIPE_ROOT/trash/box.1.1/vm.json" ]
 	[ "$(jq -r .error.code <<<"$output")" = not_ready ]
 	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
 	grep -q -- '--force -- box' calls
@@ -236,6 +237,27 @@ in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 	[ "$(vmls -t old -Ho name,state)" = $'box.1\tstopped' ]
 	[ "$(stored .image.generation)" = 2 ]
 	no_litter
+}
+
+@test "told to stop: while it is made nothing has changed, later it goes on" {
+	run_box
+	cp bin/vmcustomize whole
+	stand_in vmcustomize 'kill -TERM $PPID; exec tail -f /dev/null'
+	status_is 143 vmupgrade box
+	runs
+	[ "$(stored '.image.generation, .state' | xargs)" = '1 ready' ]
+	[ -z "$(ls "$VMPIPE_ROOT/old")" ]
+	no_litter
+	cp whole bin/vmcustomize
+	stand_in vmdeploy 'started >/dev/null; kill -TERM $PPID
+	    exec tail -f /dev/null'
+	status_is 143 vmupgrade box
+	err_has 'run: vmupgrade box, or vmupgrade --rollback box'
+	runs
+	[ "$(stored .image.generation)" = 2 ]
+	[ "$(old .image.generation 1)" = 1 ]
+	status_is 0 vmupgrade box
+	err_is 'vmupgrade: box: is up to date'
 }
 
 @test "killed after the exchange: run again it goes on, or goes back" {
