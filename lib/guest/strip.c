@@ -41,7 +41,7 @@ static const char *const patterns[] = {
 	"/etc/ssh/ssh_host_*",
 	/* network cards by MAC */
 	"/etc/systemd/network/10-vmpipe-*",
-	OWN_INTERFACES,
+	"/etc/network/interfaces.d/vmpipe",
 	"/etc/udev/rules.d/*-persistent-net.rules",
 	/* what a DHCP server knows it by */
 	"/var/lib/dhcp/*",

@@ -168,3 +168,33 @@ batch_cut()
 @test "vmgc on ext4" { vmgc_cut ext4; }
 @test "vmgc on xfs" { vmgc_cut xfs; }
 @test "vmdoctor --repair on ext4" { repair_cut ext4; }
+
+# FILE is beside the store on the disk that is cut.
+vmexport_cut()
+{
+	# in the command itself: of qemu-img's death it would only tell
+	injected()
+	{
+		local what=$1
+
+		shift
+		status=0
+		strace -qq -o /dev/null -e inject="$what" "$@" >injected.out \
+		    2>injected.err || status=$?
+	}
+	prepare() { with_clone; echo mine >"$mounted/box.qcow2"; }
+	finished()
+	{
+		qemu-img compare -q -f qcow2 -F raw "$mounted/box.qcow2" \
+		    "$master"
+	}
+	intact()
+	{
+		store_is_whole && {
+			cmp -s "$mounted/box.qcow2" <(echo mine) || finished; }
+	}
+	power_setup "$1"
+	power_sweep vmexport -qf --keep-identity box "$mounted/box.qcow2"
+}
+@test "vmexport on ext4" { vmexport_cut ext4; }
+@test "vmexport on xfs" { vmexport_cut xfs; }
