@@ -132,7 +132,7 @@ use_own(struct relink *relink, struct base *base, struct vm_error *err)
  */
 static bool
 is_right_there(const struct relink *relink, const char *other, int dir_fd,
-    const char *file)
+    const char *file, struct vm_error *why)
 {
 	VM_CLEAN_JSON struct vm_json *record = NULL;
 
@@ -140,31 +140,38 @@ is_right_there(const struct relink *relink, const char *other, int dir_fd,
 		return true;
 	if (!is_master(file))
 		return false;
-	record = vm_vm_load(relink->store, other, false, NULL);
+	record = vm_vm_load(relink->store, other, false, why);
 	return record != NULL && vm_json_member(record, "chain") != NULL &&
 	    vm_lineage_has(record, file) &&
-	    vm_lineage_check_file(relink->store, record, dir_fd, file, NULL) ==
+	    vm_lineage_check_file(relink->store, record, dir_fd, file, why) ==
 	    0;
 }
 
-static bool
-use_siblings(struct relink *relink, struct base *base)
+/* 1: another VM has it; 0: none has. */
+static int
+use_siblings(struct relink *relink, struct base *base, struct vm_error *err)
 {
 	VM_CLEAN_NAMES char **names = vm_store_list(relink->store, VM_STORE_VMS,
-	    NULL);
+	    err);
 
 	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+		struct vm_error why = { 0 };
 		VM_CLEAN_FD int dir_fd = vm_store_open_object(relink->store,
-		    VM_STORE_VMS, names[i], NULL);
+		    VM_STORE_VMS, names[i], &why);
 
-		if (dir_fd == -1 || strcmp(names[i], relink->name) == 0 ||
-		    !is_right_there(relink, names[i], dir_fd, base->file))
-			continue;
-		base->dir_fd = VM_TAKE_FD(dir_fd);
-		relink->changed = true;
-		return true;
+		if (dir_fd != -1 && strcmp(names[i], relink->name) != 0 &&
+		    is_right_there(relink, names[i], dir_fd, base->file,
+			&why)) {
+			base->dir_fd = VM_TAKE_FD(dir_fd);
+			relink->changed = true;
+			return 1;
+		}
+		if (why.kind == VM_E_SYSTEM) {
+			*err = why;
+			return -1;
+		}
 	}
-	return false;
+	return names == NULL ? -1 : 0;
 }
 
 /* What brings it, as far as that is known. */
@@ -185,12 +192,20 @@ hint_fetch(const struct relink *relink, const char *id, const char *hint,
 		    relink->name);
 }
 
+/* Not that it is damaged or gone, but that nobody could look. */
+static bool
+cannot_tell(const struct vm_error *why)
+{
+	return why->kind != VM_E_DATA && why->kind != VM_E_NO_INPUT;
+}
+
 static int
 settle_master(struct relink *relink, struct base *base, struct vm_error *err)
 {
 	struct vm_error why = { 0 }, own = { 0 };
 	VM_CLEAN_JSON struct vm_json *meta = NULL;
 	char id[sizeof(base->file)];
+	int found;
 
 	snprintf(id, sizeof(id), "%.*s",
 	    (int)(strlen(base->file) - strlen(".raw")), base->file);
@@ -200,11 +215,12 @@ settle_master(struct relink *relink, struct base *base, struct vm_error *err)
 	if (vm_lineage_check_file(relink->store, relink->record, relink->old_fd,
 		base->file, &own) == 0)
 		return use_own(relink, base, err);
-	if (use_siblings(relink, base))
+	found = cannot_tell(&why) ? -1 : use_siblings(relink, base, &why);
+	if (found == 1)
 		return 0;
-	if (err != NULL)
-		*err = own;
-	hint_fetch(relink, id, why.hint, err);
+	*err = found == -1 ? why : own;
+	if (found == 0)
+		hint_fetch(relink, id, why.hint, err);
 	return -1;
 }
 
@@ -229,6 +245,7 @@ settle_layer(struct relink *relink, struct base *base, struct vm_error *err)
 {
 	struct vm_error own = { 0 };
 	char key[sizeof(base->file)];
+	int found;
 
 	snprintf(key, sizeof(key), "%.*s",
 	    (int)(strlen(base->file) - strlen(".qcow2")), base->file);
@@ -237,8 +254,9 @@ settle_layer(struct relink *relink, struct base *base, struct vm_error *err)
 		return use_own(relink, base, err);
 	if (is_same_layer(relink, key, base->file))
 		return use_object(relink, base, VM_STORE_LAYERS, key, err);
-	if (use_siblings(relink, base))
-		return 0;
+	found = use_siblings(relink, base, err);
+	if (found != 0)
+		return found == 1 ? 0 : -1;
 	/* nothing was written, or its mtime would say so */
 	if (vm_lineage_seal(relink->record, relink->old_fd, base->file)) {
 		relink->changed = true;

@@ -123,3 +123,33 @@ expected()
 }
 
 words() { tr -d '\r' <shown | sed -n "s/^$1 //p"; }
+
+@test "a master that a clone was committed to: the others mended, and boot; moved, too" {
+	[[ $EUID == 0 ]] || skip 'requires root, who ignores modes'
+	vmclone --from os --set memory=128M \
+	    --set 'ready={serial: "tiny tiny ready"}' a b >/dev/null
+	vmdeploy -q a >/dev/null
+	status_is 0 vmstop a
+	qemu-img commit -q "$VMPIPE_ROOT/vms/a/disk.qcow2"
+	status_is 65 vmdeploy b
+	err_has 'it was written to; on it too: a; run: vmdoctor --repair b'
+	status_is 0 vmdoctor --repair b
+	out_has 'the chain is whole: linked again'
+	status_is 0 vmdeploy b
+	[[ $(jq -r .state <<<"$output") == ready ]]
+	status_is 75 vmdoctor --repair b
+	err_has 'run: vmstop b'
+	status_is 0 vmstop b
+
+	# moved with new inodes: started, and noted anew
+	cp -a --sparse=always "$VMPIPE_ROOT" moved
+	rm -r "$VMPIPE_ROOT"
+	export VMPIPE_ROOT=$PWD/moved
+	status_is 0 vmdeploy b
+	[[ $(jq -r .state <<<"$output") == ready ]]
+	status_is 0 vmstop b
+	[[ $(jq .lock_inode moved/vms/b/vm.json) == $(stat -c %i moved/vms/b/lock) ]]
+	[[ $(jq '.chain[0].inode' moved/vms/b/vm.json) == \
+	    $(stat -c %i "moved/vms/b/$id.raw") ]]
+	status_is 0 vmdoctor b
+}
