@@ -63,6 +63,7 @@ make_record(const struct vm_json *image_record, const struct vm_source *source,
 		return NULL;
 	}
 	vm_json_delete(record, "indices");
+	vm_json_delete(record, "run"); /* a record may come from anywhere */
 	if (vm_json_set_string(record, "kind", "vm", err) == -1 ||
 	    vm_json_set_string(record, "name", name, err) == -1 ||
 	    vm_json_set_string(record, "state", "cloned", err) == -1 ||

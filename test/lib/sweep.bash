@@ -118,7 +118,8 @@ swept()
 }
 
 # Everything under a final name is whole: metadata that parses, masters with
-# the digests they claim, overlays that qemu-img finds clean.
+# the digests they claim, overlays that qemu-img finds clean, copies of the
+# master that are complete.
 store_is_whole()
 {
 	local file dir
@@ -134,7 +135,11 @@ store_is_whole()
 		[[ -d $dir ]] || continue
 		jq -e .name "$dir/vm.json" >/dev/null || return 1
 		[[ -f $dir/lock ]] || return 1
-		qemu-img check -q "$dir/disk.qcow2" || return 1
+		if [[ -e $dir/disk.raw ]]; then
+			cmp -s "$dir/disk.raw" "$master" || return 1
+		else
+			qemu-img check -q "$dir/disk.qcow2" || return 1
+		fi
 	done
 	for file in "$VMPIPE_ROOT"/aliases/*; do
 		[[ ! -e $file ]] || jq -e . "$file" >/dev/null || return 1
