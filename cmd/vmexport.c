@@ -132,15 +132,24 @@ run(const struct opts *o, const struct vm_output *output, struct vm_error *err)
 	return 0;
 }
 
+/* As of the pipe, and what was written where. */
+static struct vm_output
+make_output(void)
+{
+	struct vm_output output = vm_output_pipe;
+
+	output.fields = "name,state,exported.path,exported.format,"
+			"exported.size,exported.sha256";
+	return output;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct opts opts = { .timeout_ms = DEFAULT_TIMEOUT_MS };
-	struct vm_output output = vm_output_pipe;
+	const struct vm_output output = make_output();
 	struct vm_error err = { 0 };
 
-	output.fields = "name,state,exported.path,exported.format,"
-			"exported.size,exported.sha256";
 	vm_cli_start(&cli);
 	if (vm_cli_parse(&cli, &opts, argc, argv, &err) == -1)
 		return vm_cli_fail(&err);

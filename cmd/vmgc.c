@@ -1,7 +1,7 @@
 /* vmgc - frees space: takes away what nothing reaches. */
 #include "lib/base/cli.h"
 #include "lib/record/output.h"
-#include "lib/store/prune.h"
+#include "lib/reclaim/prune.h"
 
 #define UNSET UINT64_MAX
 

@@ -1,7 +1,7 @@
 /* vmrm - takes VMs away to the trash, and brings them back. */
 #include "lib/base/cli.h"
 #include "lib/record/output.h"
-#include "lib/store/removal.h"
+#include "lib/reclaim/removal.h"
 #include "lib/store/store_input.h"
 
 struct opts {

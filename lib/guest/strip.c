@@ -92,7 +92,7 @@ static const char unit[] =
     "WantedBy=multi-user.target\n";
 
 static int
-warn(struct vm_json *warnings, const char *what, const char *why,
+note(struct vm_json *warnings, const char *what, const char *why,
     struct vm_error *err)
 {
 	VM_CLEAN_FREE char *text = vm_buf_printf(err, "%s: %s", what, why);
@@ -126,7 +126,7 @@ remove_path(const struct vm_engine *engine, const char *path, bool is_secret,
 	    vm_tree_remove(engine, path, &why) == 0)
 		return 0;
 	if (strcmp(why.code, "guest_symlink") == 0)
-		return warn(warnings, path,
+		return note(warnings, path,
 		    "behind a symbolic link, not removed", err);
 	*err = why;
 	return -1;
@@ -180,7 +180,7 @@ clear_machine_id(const struct vm_engine *engine, struct vm_json *warnings,
 	int there = vm_tree_stat(engine, MACHINE_ID, &st, err);
 
 	if (there == 1 && st.type != VM_ENGINE_FILE)
-		return warn(warnings, MACHINE_ID, "not a file, left alone",
+		return note(warnings, MACHINE_ID, "not a file, left alone",
 		    err);
 	if (there == 1 &&
 	    (vm_tree_read(engine, MACHINE_ID, &id, err) == -1 ||
@@ -241,7 +241,7 @@ arrange_host_keys(const struct vm_op_context *context, struct vm_json *warnings,
 	if (has == -1)
 		return -1;
 	if (has == 0 || strcmp(init, "systemd") != 0)
-		return warn(warnings, "sshd",
+		return note(warnings, "sshd",
 		    "nothing in the guest makes new host keys for it; "
 		    "vmcustomize writes one",
 		    err);

@@ -44,8 +44,9 @@ obey(int fd, enum manner manner, const char *line, int words)
 		(void)!write(words, "s", 1);
 		if (manner == STALE)
 			answer(fd, "rubbish\n{\"return\": 17}\n{\"return\"");
-		snprintf(text, sizeof(text), "%s%d}\n",
-		    manner == STALE ? ": " : "{\"return\": ", atoi(id + 5));
+		snprintf(text, sizeof(text), "%s%ld}\n",
+		    manner == STALE ? ": " : "{\"return\": ",
+		    strtol(id + 5, NULL, 10));
 		if (manner != SILENT)
 			answer(fd, text);
 	} else if (strstr(line, "fsfreeze-freeze") != NULL) {

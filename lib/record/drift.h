@@ -19,8 +19,8 @@
  * that was never started has no drift in them.
  * machine: cpus, memory, networks, firmware and all other members of the role
  * that only matter at start; disk: disk (against the size that the disk has)
- * and further disks and volumes.  after, replicas, scale, place, update, autostart, ready and
- * image are no drift.
+ * and further disks and volumes.  after, replicas, scale, place, update,
+ * autostart, ready and image are no drift.
  */
 struct vm_json *vm_drift_between(const struct vm_json *stored,
     const struct vm_json *spec, const char *image_id, struct vm_error *err)

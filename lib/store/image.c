@@ -9,6 +9,7 @@
 
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/store/durable.h"
 #include "lib/store/meta.h"
 
 #define META "image.json"
@@ -163,7 +164,8 @@ vm_image_publish(struct vm_store *store, struct vm_publish *publish,
 
 /* Mode and mtime of the open master; *meta is changed if its inode differs. */
 static int
-restore(int fd, struct vm_json *meta, struct vm_error *err)
+restore(struct vm_durable *durable, int fd, struct vm_json *meta,
+    struct vm_error *err)
 {
 	int64_t mtime_ns = vm_json_int(meta, "mtime_ns", 0);
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
@@ -177,7 +179,7 @@ restore(int fd, struct vm_json *meta, struct vm_error *err)
 		return vm_error_set(err, VM_E_DATA, "image_changed",
 		    "its size differs");
 	if (fchmod(fd, 0444) == -1 || futimens(fd, times) == -1 ||
-	    fsync(fd) == -1)
+	    vm_durable_fsync(durable, fd) == -1)
 		return vm_error_errno(err, errno, "sealing it");
 	return vm_json_set_int(meta, "inode", (int64_t)st.st_ino, err);
 }
@@ -199,7 +201,7 @@ vm_image_seal(struct vm_store *store, const char *id, struct vm_error *err)
 	    (fd = vm_fd_open_regular(dir_fd, name, err)) == -1)
 		return -1;
 	inode = vm_json_int(meta, "inode", -1);
-	if (restore(fd, meta, err) == -1)
+	if (restore(store->durable, fd, meta, err) == -1)
 		return vm_error_wrap(err, "image %s", id);
 	if (vm_json_int(meta, "inode", -1) == inode)
 		return 0;

@@ -1,6 +1,7 @@
 /*
  * meta.h - the JSON beside an object, and the facts of its sealed files;
- * private to lib/store.
+ * for lib/store, and for lib/reclaim,
+ * which also judges what does not load.
  *
  * A sealed file (a master, a layer) never changes once it is published: its
  * size, mtime and inode are written down then and compared at every use, and it

@@ -284,7 +284,7 @@ settle_all(struct relink *relink, struct vm_error *err)
 
 /* --- the new directory -----------------------------------------------------*/
 
-/* Whatever is no base is linked as it is; sockets are of a QEMU that is gone. */
+/* Whatever is no base is linked as it is; sockets are of a QEMU now gone. */
 static int
 link_entry(struct relink *relink, const char *file, struct vm_error *err)
 {

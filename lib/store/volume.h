@@ -2,8 +2,8 @@
  * volume.h - volumes: disks that outlive the VM they belong to.
  *
  * volumes/<id>/ holds disk.raw (sparse, 0600), volume.json {"vm","name","size",
- * "mount"?,"fs"?{"type","uuid"}} and lock.  The id is <vm>-<name>; as a volume's
- * name has no "-" in it, an id is of one VM and one name only.
+ * "mount"?,"fs"?{"type","uuid"}} and lock.  The id is <vm>-<name>; as the name
+ * of a volume has no "-" in it, an id is of one VM and one name only.
  *
  * A VM uses a volume through a hard link in its own directory,
  * volume-<name>.raw, so that the names in its record are relative and replacing

@@ -56,9 +56,9 @@ struct vm_view_options {
  *
  * Beyond a VM's own members: used (bytes its disk takes up), refer (with all
  * it stands on).  An old disk is a VM's record with the kind "old", the name
- * <vm>.<n> and the VM's name in "vm".  Images, layers and volumes: name, used, refer, clones (hard
- * links elsewhere), image, and for images current, source, fetched, last_used,
- * pinned, lease.
+ * <vm>.<n> and the VM's name in "vm".  Images, layers and volumes: name, used,
+ * refer, clones (hard links elsewhere), image, and for images current, source,
+ * fetched, last_used, pinned, lease.
  */
 int vm_view_list(struct vm_store *store, const struct vm_view_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;

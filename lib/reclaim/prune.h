@@ -31,8 +31,8 @@
  * only for what has no links besides; max_space goes by the order of uses, not
  * by time.
  */
-#ifndef VM_STORE_PRUNE_H
-#define VM_STORE_PRUNE_H
+#ifndef VM_RECLAIM_PRUNE_H
+#define VM_RECLAIM_PRUNE_H
 
 #include "lib/record/record.h"
 #include "lib/store/use.h"

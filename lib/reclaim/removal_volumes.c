@@ -1,4 +1,4 @@
-#include "lib/store/removal_volumes.h"
+#include "lib/reclaim/removal_volumes.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  * a forced removal runs the program vmstop first.  The newest of a name in
  * trash/ is the one that comes back.
  */
-#ifndef VM_STORE_REMOVAL_H
-#define VM_STORE_REMOVAL_H
+#ifndef VM_RECLAIM_REMOVAL_H
+#define VM_RECLAIM_REMOVAL_H
 
 #include "lib/record/record.h"
 #include "lib/store/store.h"
@@ -24,8 +24,8 @@ struct vm_removal_options {
  * "removed" and "trash" is its name in trash/; one that came back is as its
  * vm.json says.  "volumes" lists the ids of the volumes that went, or, of a VM
  * that is gone itself, came back; a VM's own come back with it.  Volumes that
- * stay are logged.  A dry run sets "planned" to "remove" or "restore" and logs it.
- * In a record that fails: VM_E_TRY_AGAIN "in_use", VM_E_EXISTS "stale_record"
+ * stay are logged.  A dry run sets "planned" to "remove" or "restore" and logs
+ * it.  In a record that fails: VM_E_TRY_AGAIN "in_use", VM_E_EXISTS "stale_record"
  * or, when the name is taken meanwhile, "exists", VM_E_NO_INPUT "vm_not_found"
  * or "not_in_trash".  -1 only when nothing could be tried.
  */

@@ -1,4 +1,4 @@
-#include "lib/store/prune.h"
+#include "lib/reclaim/prune.h"
 
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 #include "lib/store/durable.h"
 #include "lib/store/ephemeral.h"
 #include "lib/store/pin.h"
-#include "lib/store/prune_plan.h"
+#include "lib/reclaim/prune_plan.h"
 #include "lib/store/publish.h"
 
 #define TOOL "vmgc"

@@ -1,4 +1,4 @@
-#include "lib/store/removal.h"
+#include "lib/reclaim/removal.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -6,8 +6,8 @@
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
 #include "lib/base/size.h"
-#include "lib/store/removal_volumes.h"
-#include "lib/store/twins.h"
+#include "lib/reclaim/removal_volumes.h"
+#include "lib/reclaim/twins.h"
 #include "lib/store/vm.h"
 
 #define TOOL "vmrm"

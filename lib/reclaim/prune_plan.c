@@ -1,4 +1,4 @@
-#include "lib/store/prune_plan.h"
+#include "lib/reclaim/prune_plan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/base/size.h"
-#include "lib/store/prune_scan.h"
+#include "lib/reclaim/prune_scan.h"
 
 #define DIGITS 64 /* of an image's id, without -1 */
 #define PART_MS ((uint64_t)7 * 86400 * 1000)

@@ -1,4 +1,4 @@
-#include "lib/store/twins.h"
+#include "lib/reclaim/twins.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /*
  * removal_volumes.h - what becomes of the volumes of VMs that are removed or
- * brought back; private to lib/store.
+ * brought back; private to lib/reclaim.
  */
-#ifndef VM_STORE_REMOVAL_VOLUMES_H
-#define VM_STORE_REMOVAL_VOLUMES_H
+#ifndef VM_RECLAIM_REMOVAL_VOLUMES_H
+#define VM_RECLAIM_REMOVAL_VOLUMES_H
 
 #include "lib/record/record.h"
 #include "lib/store/store.h"

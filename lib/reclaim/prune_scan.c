@@ -1,4 +1,4 @@
-#include "lib/store/prune_scan.h"
+#include "lib/reclaim/prune_scan.h"
 
 #include <sys/file.h>
 #include <sys/stat.h>

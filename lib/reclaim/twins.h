@@ -1,9 +1,9 @@
 /*
  * twins.h - two VMs with one address: what can come of bringing a VM back;
- * private to lib/store.
+ * private to lib/reclaim.
  */
-#ifndef VM_STORE_TWINS_H
-#define VM_STORE_TWINS_H
+#ifndef VM_RECLAIM_TWINS_H
+#define VM_RECLAIM_TWINS_H
 
 #include "lib/store/store.h"
 

@@ -1,5 +1,5 @@
 /* What vmgc decides and takes: reach, ages, clocks, races, full disks. */
-#include "lib/store/prune.h"
+#include "lib/reclaim/prune.h"
 
 #include "lib/store/alias.h"
 #include "lib/store/chain.h"

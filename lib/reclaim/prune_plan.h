@@ -1,12 +1,12 @@
 /*
- * prune_plan.h - what vmgc may take and why; private to lib/store, only reads.
+ * prune_plan.h - what vmgc may take and why; private to lib/reclaim, only reads.
  */
-#ifndef VM_STORE_PRUNE_PLAN_H
-#define VM_STORE_PRUNE_PLAN_H
+#ifndef VM_RECLAIM_PRUNE_PLAN_H
+#define VM_RECLAIM_PRUNE_PLAN_H
 
 #include <sys/types.h>
 
-#include "lib/store/prune.h"
+#include "lib/reclaim/prune.h"
 #include "lib/store/usage.h"
 
 struct vm_prune_item {
