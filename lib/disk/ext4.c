@@ -42,14 +42,21 @@ vm_ext4_read_uuid(int fd, char uuid[VM_EXT4_UUID], struct vm_error *err)
 static const char *
 find_program(void)
 {
-	static const char *const names[] = { "mke2fs", "/usr/sbin/mke2fs",
+	static const char *const others[] = { "/usr/sbin/mke2fs",
 		"/sbin/mke2fs" };
 
-	for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!vm_proc_has_program(names[0]) &&
-		    access(names[i], X_OK) == 0)
-			return names[i];
-	return names[0];
+	if (vm_proc_has_program("mke2fs"))
+		return "mke2fs";
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (access(others[i], X_OK) == 0)
+			return others[i];
+	return NULL;
+}
+
+bool
+vm_ext4_can_make(void)
+{
+	return find_program() != NULL;
 }
 
 static int
@@ -66,10 +73,11 @@ vm_ext4_make(int fd, const char *label, char uuid[VM_EXT4_UUID],
     struct vm_error *err)
 {
 	char path[32], name[VM_EXT4_LABEL_MAX + 1];
+	const char *program = find_program();
 	/* all is zero already: the journal and inode tables need no writing */
-	const char *const argv[] = { find_program(), "-q", "-F", "-t", "ext4",
-		"-L", name, "-E", "root_owner=0:0,lazy_journal_init=1", "--",
-		path, NULL };
+	const char *const argv[] = { program, "-q", "-F", "-t", "ext4", "-L",
+		name, "-E", "root_owner=0:0,lazy_journal_init=1", "--", path,
+		NULL };
 	static const char *const env[] = { "LC_ALL=C", NULL };
 	const struct vm_proc_options options = {
 		.argv = argv,
@@ -85,12 +93,15 @@ vm_ext4_make(int fd, const char *label, char uuid[VM_EXT4_UUID],
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	snprintf(name, sizeof(name), "%s", label);
+	if (program == NULL) {
+		vm_error_set(err, VM_E_UNAVAILABLE, "no_program",
+		    "mke2fs: not found: it makes the file systems of volumes");
+		return vm_error_hint(err, "apt-get install e2fsprogs");
+	}
 	if (check_empty(fd, err) == -1)
 		return -1;
 	if (vm_proc_run_ok(&options, &result, err) == 0)
 		return vm_ext4_read_uuid(fd, uuid, err);
-	if (err != NULL && strcmp(err->code, "no_program") == 0)
-		return vm_error_hint(err, "apt install e2fsprogs");
 	if (result.err.data != NULL &&
 	    strstr(result.err.data, strerror(ENOSPC)) != NULL)
 		return vm_error_errno(err, ENOSPC, "mke2fs");

@@ -6,6 +6,8 @@
 #ifndef VM_DISK_EXT4_H
 #define VM_DISK_EXT4_H
 
+#include <stdbool.h>
+
 #include "lib/base/error.h"
 
 #define VM_EXT4_UUID 37 /* text and the NUL */
@@ -18,6 +20,9 @@
  */
 int vm_ext4_make(int fd, const char *label, char uuid[VM_EXT4_UUID],
     struct vm_error *err) VM_MUST_CHECK;
+
+/* Is mke2fs on this host? */
+bool vm_ext4_can_make(void);
 
 /* The file system's UUID; VM_E_DATA "not_ext4". */
 int vm_ext4_read_uuid(int fd, char uuid[VM_EXT4_UUID], struct vm_error *err)

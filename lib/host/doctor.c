@@ -15,6 +15,7 @@
 
 #include "lib/base/proc.h"
 #include "lib/base/size.h"
+#include "lib/disk/ext4.h"
 #include "lib/host/tap.h"
 #include "lib/qemu/accel.h"
 
@@ -150,6 +151,20 @@ check_img(struct vm_store *store, struct vm_doctor_finding *finding)
 }
 
 static void
+check_mke2fs(struct vm_store *store, struct vm_doctor_finding *finding)
+{
+	(void)store;
+	if (vm_ext4_can_make()) {
+		vm_doctor_say(finding, VM_DOCTOR_OK, "mke2fs found");
+		return;
+	}
+	vm_doctor_say(finding, VM_DOCTOR_NOTE,
+	    "mke2fs: not found: no volumes with mount:");
+	snprintf(finding->fix, sizeof(finding->fix),
+	    "apt-get install e2fsprogs");
+}
+
+static void
 check_ssh(struct vm_store *store, struct vm_doctor_finding *finding)
 {
 	(void)store;
@@ -282,6 +297,7 @@ static const struct {
 	{ "store", "all", check_store },
 	{ "space", "all", check_space },
 	{ "qemu-img", "vmfetch", check_img },
+	{ "mke2fs", "vmclone", check_mke2fs },
 	{ "libguestfs", "vmcustomize", check_guestfs },
 	{ "kernel", "vmcustomize", check_kernel },
 	{ "qemu", "vmdeploy vmcustomize", check_qemu },

@@ -46,7 +46,7 @@ row() { jq -r "select(.check == \"$1\") | .result + \": \" + (.fix // \"-\")" \
 
 @test "looking makes no store; a table has a line for each check" {
 	run -0 vmdoctor
-	[[ ${lines[0]} == SUBJECT* && ${#lines[@]} == 10 ]]
+	[[ ${lines[0]} == SUBJECT* && ${#lines[@]} == 11 ]]
 	[[ ! -e $VMPIPE_ROOT ]]
 	status_is 66 vmdoctor nobody
 	err_has 'no store there yet; run: vmfetch'

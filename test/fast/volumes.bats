@@ -190,6 +190,11 @@ started() { jq '.started = true' "$1/vm.json" >x && cat x >"$1/vm.json"; }
 	status_is 0 vmrm --undo shop-db-1
 	volume_is $'shop-db-1-data\torphan\t67108864'
 	status_is 64 vmrm --undo --volumes shop-db-1
+	# emptied, it is gone
+	vmrm --volumes shop-db-1 >/dev/null
+	status_is 0 vmgc --trash -Ho name
+	out_is shop-db-1-data.volume.1
+	status_is 66 vmrm --undo shop-db-1
 }
 
 @test "a volume in use is not removed" {

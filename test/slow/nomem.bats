@@ -114,6 +114,30 @@ make_box()
 	nomem_sweep vmclone -q --from m --set disk=2M box
 }
 
+@test "vmclone with data disks and volumes, vmrm --volumes" {
+	local dense=20
+	disks=(--set 'disks=[{name: e, size: 1G}, {name: t, image: m}]'
+	    --set 'volumes=[{name: v, size: 8M}]')
+	prepare() { with_master; }
+	finished() { [[ $(vmls -t volume -Ho name,state) == $'k-v\tattached' ]]; }
+	nomem_sweep vmclone -q --from m "${disks[@]}" k
+	with_master
+	vmclone -q --from m "${disks[@]}" k >/dev/null
+	cp -a "$VMPIPE_ROOT" with-volume
+	prepare() { no_store; cp -a with-volume "$VMPIPE_ROOT"; }
+	finished() { [[ -z $(ls "$VMPIPE_ROOT"/{vms,volumes}/) ||
+	    -z $(vmls -t volume -Ho name) ]]; }
+	remove()
+	{
+		local result=0
+
+		vmrm -q --volumes k || result=$?
+		((result != 66)) || result=0 # all was removed, but not said
+		return "$result"
+	}
+	nomem_sweep remove
+}
+
 @test "vmclone --from a VM" {
 	local dense=20
 	make_box

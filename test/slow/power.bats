@@ -53,6 +53,26 @@ vmclone_cut()
 @test "vmclone of two on ext4" { vmclone_cut ext4; }
 @test "vmclone of two on xfs" { vmclone_cut xfs; }
 
+volume_cut()
+{
+	prepare() { with_master; }
+	intact()
+	{
+		store_is_whole && [[ ! -d $VMPIPE_ROOT/vms/k ||
+		    $VMPIPE_ROOT/vms/k/volume-v.raw -ef \
+		    $VMPIPE_ROOT/volumes/k-v/disk.raw ]] &&
+		    vmls -t volume >/dev/null
+	}
+	finished() { intact && [[ $(vmls -t volume -Ho name,state) == \
+	    $'k-v\tattached' ]]; }
+	power_setup "$1"
+	power_sweep vmclone -q --from m k \
+	    --set 'volumes=[{name: v, size: 16M}]'
+}
+
+@test "vmclone with a volume on ext4" { volume_cut ext4; }
+@test "vmclone with a volume on xfs" { volume_cut xfs; }
+
 vmrm_cut()
 {
 	prepare() { with_clone; }

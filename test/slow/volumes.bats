@@ -4,6 +4,7 @@
 
 load ../lib/common
 load ../lib/sweep
+load ../lib/smalldisk
 
 setup_file()
 {
@@ -84,6 +85,32 @@ larger=(vmclone -q --from m k --set 'volumes=[{name: d, size: 16M}]')
 	intact() { with_data "$VMPIPE_ROOT/volumes/k-d" && volumes_are_whole; }
 	finished() { intact && attached 16777216; }
 	refuse_sweep ENOSPC 74 "${larger[@]}"
+}
+
+@test "no room for the file system: 74, and nothing is left" {
+	requires mke2fs
+	fill()
+	{
+		local kib status errors=0
+
+		for ((kib = 100; ; kib += 100)); do
+			disk_size 65536
+			disk_empty
+			vmfetch -qa m "$1" >/dev/null
+			disk_size $(($(du -sk "$VMPIPE_ROOT" | cut -f1) + kib))
+			status=0
+			vmclone -q --from m k 2>err >/dev/null \
+			    --set 'volumes=[{name: d, size: 1G, mount: /srv}]' ||
+			    status=$?
+			[[ $status != 0 ]] || break
+			[[ $status == 74 && -z $(find \
+			    "$VMPIPE_ROOT"/{vms,volumes,tmp} -mindepth 1) ]]
+			((++errors))
+		done
+		((errors > 2))
+	}
+	export -f fill
+	on_small_disk fill "$master"
 }
 
 # The volume is in its place or in the trash, with its data.
