@@ -54,12 +54,12 @@ copy_extents(int from, int to, struct vm_error *err)
 	}
 }
 
-/* Of ioctl_ficlone(2): not here, or not for these files. */
+/* Of ioctl_ficlone(2): it is not done here. */
 static bool
 means_cannot(int errnum)
 {
 	return errnum == EOPNOTSUPP || errnum == ENOTTY || errnum == EINVAL ||
-	    errnum == ENOSYS || errnum == EXDEV;
+	    errnum == ENOSYS;
 }
 
 int

@@ -20,7 +20,8 @@ int vm_copy_sparse(int from, int to, struct vm_error *err) VM_MUST_CHECK;
 
 /*
  * The same, by sharing the blocks or not at all: VM_E_UNAVAILABLE "no_reflink"
- * where that cannot be done; `to` is then as it was.
+ * where that cannot be done, VM_E_EXISTS "cross_device" between two file
+ * systems; `to` is then as it was.
  */
 int vm_copy_share(int from, int to, struct vm_error *err) VM_MUST_CHECK;
 

@@ -226,6 +226,36 @@ files (XFS and btrfs can); run: vmclone with --copy-ok, or with --mode overlay"
 	no_litter
 }
 
+@test "what is in the way of a raw clone: 73, untouched (C05)" {
+	image
+	mkdir -p "$VMPIPE_ROOT/vms/box"
+	echo mine >"$VMPIPE_ROOT/vms/box/disk.raw"
+	ln -s /nowhere "$VMPIPE_ROOT/vms/link"
+	status_is 73 vmclone --from base --mode copy box link fine
+	[ "$(jq -r .state <<<"$output" | paste -sd ' ')" = 'failed failed cloned' ]
+	[ "$(<"$VMPIPE_ROOT/vms/box/disk.raw")" = mine ]
+	[ -L "$VMPIPE_ROOT/vms/link" ]
+	no_litter
+}
+
+@test "a store that reaches over file systems: 73, nothing left (C06)" {
+	image
+	unshare -rm true 2>/dev/null || skip "requires user namespaces"
+	across()
+	{
+		mount -t tmpfs -o mode=750 tmpfs "$VMPIPE_ROOT/tmp"
+		for mode in overlay reflink copy auto; do
+			status=0
+			vmclone --from base --mode "$mode" box >out 2>err || status=$?
+			[ "$status" = 73 ] || { cat err; exit 1; }
+			jq -e '.error.code == "cross_device"' out
+			[ -z "$(find "$VMPIPE_ROOT"/{vms,tmp} -mindepth 1)" ]
+		done
+	}
+	export -f across
+	status_is 0 unshare -rm bash -euc across
+}
+
 # ---- VMs for one run
 
 @test "ephemeral: once it has run and stopped it is gone, by whoever comes" {
