@@ -327,6 +327,33 @@ in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 	[ "$(old .spec.memory 1)" != 2G ]
 }
 
+@test "addresses stay, what the role adds gets its own, unlike any other" {
+	cat >shop.yaml <<-'END'
+		vmpipe: 1
+		service: shop
+		roles:
+		  web:
+		    image: {source: img}
+		    networks: [{private: a}]
+	END
+	vmfetch -q -f shop.yaml | vmclone -c 2 >clones.json
+	for vm in shop-web-1 shop-web-2; do
+		edit $vm '.started = true | .state = "stopped"'
+	done
+	image 2
+	sed -i 's/{private: a}/{private: a}, {private: b}/' shop.yaml
+	vmfetch -q -f shop.yaml | vmclone -c 2 >behind.json
+	[ "$(jq -c .drift behind.json | uniq)" = '["image","machine"]' ]
+	status_is 0 vmupgrade <behind.json
+	nics() { jq -s -c "[.[].identity.nics[] | select(.network == \"private:shop/$1\" or .network == \"private:$1\") | $2]" "${@:3}"; }
+	echo "$output" >now.json
+	diff <(nics a '.mac, .address' clones.json) <(nics a '.mac, .address' now.json)
+	nics b .address now.json | jq -e 'length == 2 and .[0] != .[1]'
+	[ "$(jq -r '[.index, .image.generation, .role] | join(" ")' now.json)" = $'1 2 web\n2 2 web' ]
+	vmfetch -q -f shop.yaml | vmclone -c 2 >again.json
+	[ "$(jq -c .drift again.json | uniq)" = '[]' ]
+}
+
 @test "volumes and data disks are the same ones, new ones are made" {
 	vmclone --from img --set 'volumes=[{name: data, size: 8M}]' \
 	    --set 'disks=[{name: more, size: 4M}, {name: less, size: 4M}]' \
