@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/disk/flatten.h"
 #include "lib/guest/appliance.h"
 #include "lib/guest/export_source.h"
 #include "lib/guest/export_target.h"
@@ -99,20 +100,41 @@ strip(struct run *run, struct vm_error *err)
 
 /* ---- the image ---- */
 
+/* By ourselves: what the files name must be what the VM is known to have. */
+static int
+flatten(const struct vm_img_flatten *work, struct vm_error *err)
+{
+	const struct vm_chain *chain = work->chain;
+	VM_CLEAN_OVERLAY struct vm_overlay *disk =
+	    vm_overlay_open(chain->dir_fd, chain->files[0].name,
+		chain->files[0].is_raw ? "raw" : "qcow2", VM_OVERLAY_READ, err);
+
+	if (disk == NULL)
+		return -1;
+	if (vm_overlay_depth(disk) != chain->count)
+		return vm_error_set(err, VM_E_DATA, "bad_chain",
+		    "the disk stands on %zu files, not on %zu",
+		    vm_overlay_depth(disk) - 1, chain->count - 1);
+	return vm_flatten(disk, work->format, work->to, work->name, err);
+}
+
+/* qemu-img for what we do not write. */
 static int
 write_image(struct run *run, int to, struct vm_error *err)
 {
 	char name[VM_NAME_MAX + 16];
-	struct vm_img_flatten flatten = {
+	struct vm_img_flatten work = {
 		.chain = &run->source.chain,
 		.format = vm_export_format(run->options),
 		.compress = run->options->compress,
 		.to = to,
 		.name = name,
 	};
+	bool is_foreign = work.compress || strcmp(work.format, "vmdk") == 0;
 
-	snprintf(name, sizeof name, "%s.%s", run->name, flatten.format);
-	if (vm_img_flatten(&flatten, err) == -1)
+	snprintf(name, sizeof name, "%s.%s", run->name, work.format);
+	if ((is_foreign ? vm_img_flatten(&work, err) : flatten(&work, err)) ==
+	    -1)
 		return -1;
 	return vm_export_target_finish(&run->target, err);
 }

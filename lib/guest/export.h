@@ -7,9 +7,11 @@
  * changes it.  Of one that runs, a copy of this instant is taken first
  * (lib/qemu/live.h).  Unless the identity is to be kept, an overlay on that
  * disk is changed in an appliance (strip.h); the disk itself is only read.
- * Then qemu-img writes all of it to a nameless file in the directory of FILE,
- * which gets its name at the very end; or to one in the store, which is copied
- * to standard output.  Whoever is killed leaves litter in tmp/ and no FILE.
+ * Then all of it is written to a nameless file in the directory of FILE, which
+ * gets its name at the very end; or to one in the store, which is copied to
+ * standard output: by ourselves (lib/disk/flatten.h), or by qemu-img when it is
+ * to be compressed or a VMDK.  Whoever is killed leaves litter in tmp/ and no
+ * FILE.
  */
 #ifndef VM_GUEST_EXPORT_H
 #define VM_GUEST_EXPORT_H

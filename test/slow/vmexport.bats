@@ -91,15 +91,16 @@ intact() { store_is_whole && { is_mine || is_image; }; }
 	    '74 echo "x: No space left on device" >&2; exit 1'; do
 		printf '#!/bin/sh\n%s\n' "${case#* }" >bin/qemu-img
 		chmod +x bin/qemu-img
-		status_is "${case%% *}" vmexport --keep-identity box a.qcow2
+		status_is "${case%% *}" vmexport -c --keep-identity box a.qcow2
 		err_has 'vmexport: box: '
 		[[ ! -e a.qcow2 ]]
-		status_is "${case%% *}" vmexport --keep-identity box -
+		status_is "${case%% *}" vmexport -O vmdk --keep-identity box -
 		out_is ''
 		no_litter
 	done
 	commands=$(dirname "$(command -v vmexport)")
-	status_is 69 env PATH="$commands" vmexport --keep-identity box a.qcow2
+	status_is 69 env PATH="$commands" vmexport -c --keep-identity box a.qcow2
 	err_has 'apt install qemu-utils'
 	no_litter
+	status_is 0 env PATH="$commands" vmexport --keep-identity box a.qcow2
 }
