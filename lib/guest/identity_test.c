@@ -132,10 +132,10 @@ test_small_guest(void **state)
 	    "LAYER=\n");
 }
 
-#define DISKS                                                                   \
-	"{\"name\":\"x\",\"identity\":{},\"disks\":[{\"path\":\"disk.qcow2\"}," \
-	"{\"name\":\"raw\",\"volume\":\"x-raw\"},"                              \
-	"{\"name\":\"data\",\"volume\":\"x-data\",\"mount\":\"/srv/data\","     \
+#define DISKS                                                                  \
+	"{\"name\":\"x\",\"identity\":{},\"disks\":["                          \
+	"{\"path\":\"disk.qcow2\"},{\"name\":\"raw\",\"volume\":\"x-raw\"},"   \
+	"{\"name\":\"data\",\"volume\":\"x-data\",\"mount\":\"/srv/data\","    \
 	"\"uuid\":\"%s\"}]}"
 
 /* Volumes get lines of fstab, in the place of what we wrote before. */

@@ -232,7 +232,7 @@ test_damaged(void **state)
 	assert_string_equal("volume_not_found", err.code);
 }
 
-/* --- ext4.h, and what is mounted ------------------------------------------ */
+/* --- ext4.h, and what is mounted ------------------------------------------*/
 
 static void
 test_file_system(void **state)
@@ -272,7 +272,7 @@ test_file_system(void **state)
 	assert_string_equal("no_file_system", err.code);
 }
 
-/* --- volumes of a VM ------------------------------------------------------- */
+/* --- volumes of a VM -----------------------------------------------------*/
 
 #define RECORD                                                                 \
 	"{\"vmpipe\":1,\"kind\":\"vm\",\"name\":\"a\",\"disks\":["             \
