@@ -220,6 +220,73 @@ test_chain_refused(void **state)
 	is_refused(record, "bad_record", "the record has no disks");
 }
 
+static struct vm_json *
+make_disk(const char *json)
+{
+	struct vm_json *disk = vm_json_parse(json, strlen(json), NULL);
+
+	assert_non_null(disk);
+	return disk;
+}
+
+/* Data disks and volumes: by serial number, in their own formats. */
+static void
+test_further_disks(void **state)
+{
+	static const char *const wanted[] = {
+		"{\"driver\":\"qcow2\",\"node-name\":\"disk1\","
+		"\"file\":\"disk1-file\",\"read-only\":false,"
+		"\"discard\":\"unmap\",\"backing\":\"disk1-1\"}",
+		"virtio-blk-pci,drive=disk1,serial=tools",
+		"{\"driver\":\"raw\",\"node-name\":\"disk2\","
+		"\"file\":\"disk2-file\",\"read-only\":false,"
+		"\"discard\":\"unmap\"}",
+		"virtio-blk-pci,drive=disk2,serial=data"
+	};
+	VM_CLEAN_JSON struct vm_json *record = make_record();
+	struct vm_json *disks = vm_json_get(record, "disks");
+	VM_CLEAN_ARGV struct vm_argv argv = { 0 };
+	struct vm_error err = { 0 };
+	size_t found = 0;
+
+	(void)state;
+	make_overlay("tools.qcow2", ID ".raw", "raw", 0600);
+	/* a volume that begins like a qcow2 file is raw all the same */
+	make_overlay("volume-data.raw", "/etc/passwd", "raw", 0600);
+	assert_int_equal(vm_json_append(disks,
+			     make_disk("{\"path\":\"tools.qcow2\","
+				       "\"format\":\"qcow2\","
+				       "\"name\":\"tools\","
+				       "\"image\":\"" ID "\"}"),
+			     NULL),
+	    0);
+	assert_int_equal(vm_json_append(disks,
+			     make_disk("{\"path\":\"volume-data.raw\","
+				       "\"format\":\"raw\","
+				       "\"name\":\"data\"}"),
+			     NULL),
+	    0);
+	assert_int_equal(build(record, &argv, &err), 0);
+	for (size_t i = 0; i < argv.count; i++) {
+		assert_null(strstr(argv.items[i], "passwd"));
+		if (found < 4 && strcmp(argv.items[i], wanted[found]) == 0)
+			found++;
+	}
+	assert_int_equal(found, 4);
+	assert_int_equal(vm_json_set_string(record, "disks.1.image", "bb22",
+			     NULL),
+	    0);
+	is_refused(record, "bad_chain",
+	    "disk: aa11.raw is not the image of the record");
+	assert_int_equal(vm_json_set_string(record, "disks.1.image", ID, NULL),
+	    0);
+	assert_int_equal(vm_json_set_string(record, "disks.2.name",
+			     "x,bootindex=0", NULL),
+	    0);
+	is_refused(record, "bad_chain",
+	    "disk: x,bootindex=0 is no name of a disk");
+}
+
 /* A VM of before has none and gets no device; no other words get in. */
 static void
 test_generation(void **state)
@@ -356,6 +423,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_further_disks),
 		cmocka_unit_test(test_chain_refused),
 		cmocka_unit_test(test_generation),
 		cmocka_unit_test(test_networks_refused),

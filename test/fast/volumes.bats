@@ -220,6 +220,9 @@ started() { jq '.started = true' "$1/vm.json" >x && cat x >"$1/vm.json"; }
 	out_has 'all there: mended'
 	status_is 0 vmdeploy --dry-run shop-db-1
 	out_has 'serial=data'
+	# what a guest writes there is never taken for a format
+	out_has '{"driver":"raw","node-name":"disk1","file":"disk1-file"'
+	out_has '"filename":"volume-data.raw"'
 	# only the VM has it still
 	rm -r "$VMPIPE_ROOT/volumes/shop-db-1-data"
 	status_is 65 vmdeploy --dry-run shop-db-1
