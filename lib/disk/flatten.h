@@ -7,8 +7,8 @@
 #include "lib/disk/overlay.h"
 
 /*
- * Write what the guest sees to `to`, an empty regular file, as "raw" or "qcow2";
- * what is zero takes no space in either.  The same disk gives the same bytes.
+ * Write what the guest sees to `to`, an empty regular file, as "raw" or
+ * "qcow2"; what is zero takes no space.  The same disk gives the same bytes.
  * Progress is shown under `name`.  VM_E_USAGE "bad_size" (no disk of QEMU's),
  * VM_E_IO, and as vm_overlay_read().
  */

@@ -55,12 +55,13 @@ enum vm_overlay_access {
  * the same directory, following no symbolic links.  Nobody else may write the
  * top file meanwhile (a VM's: its lock is held), nobody ever writes the others.
  *
- * VM_E_NO_INPUT "not_found" (also a file below), VM_E_DENIED "not_regular";
- * VM_E_DATA "bad_overlay" (backing.h), "chain_too_long", and for what no file
- * of a chain may be: "format", "data_file", "encrypted", "corrupt", "feature",
- * "virtual_size", "bad_table", "truncated".  For writing the top also must not
- * be "dirty" (lazy refcounts, not closed), hold "snapshots", or be of version 2
- * or with counts of other than 16 bits ("feature").
+ * Of any file of the chain: VM_E_NO_INPUT "not_found", VM_E_DENIED "symlink",
+ * "not_regular"; VM_E_DATA "bad_overlay" (backing.h), "format", "data_file",
+ * "encrypted", "corrupt", "feature", "virtual_size", "bad_table", "truncated";
+ * "chain_too_long" for more than VM_CHAIN_MAX below the top.  A top that is
+ * written also must not be "dirty" (lazy refcounts, not closed), hold
+ * "snapshots", be raw, of version 2 or with counts of other than 16 bits
+ * ("feature").
  */
 struct vm_overlay *vm_overlay_open(int dir_fd, const char *file,
     const char *format, enum vm_overlay_access access, struct vm_error *err)
@@ -69,7 +70,7 @@ struct vm_overlay *vm_overlay_open(int dir_fd, const char *file,
 /*
  * The same for a top file that is open, perhaps nameless.  fd stays the
  * caller's, its offset is not kept; dir_fd is not needed afterwards, and -1 for
- * a file that stands on nothing.
+ * a file that stands on nothing, else it is VM_E_DATA "backing_file".
  */
 struct vm_overlay *vm_overlay_open_fd(int fd, int dir_fd, const char *format,
     enum vm_overlay_access access, struct vm_error *err) VM_MUST_CHECK;
@@ -98,8 +99,9 @@ int vm_overlay_write(struct vm_overlay *overlay, const void *data, size_t len,
 
 /*
  * Make what was written last, in the order said above.  After a failure
- * (VM_E_IO) the handle is good for reading only: nobody knows what the kernel
- * has dropped.
+ * (VM_E_IO; VM_E_DATA "bad_refcount", when what was replaced had not been
+ * counted) the handle is good for reading only, and says "flush_failed" to
+ * anything else: nobody knows what the kernel has dropped.
  */
 int vm_overlay_flush(struct vm_overlay *overlay, struct vm_error *err)
     VM_MUST_CHECK;
