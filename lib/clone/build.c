@@ -71,7 +71,7 @@ copy_disk(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
 	    source->is_raw ? "copy" : "overlay", err);
 }
 
-/* The VM's snapshots are its own, and secrets may be in them: none is copied. */
+/* The VM's snapshots are its own, and may hold secrets: none is copied. */
 static int
 drop_snapshots(const struct vm_publish *publish, const char *file, int fd,
     struct vm_error *err)

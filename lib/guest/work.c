@@ -173,6 +173,17 @@ fill_object(struct vm_work *work, struct vm_error *err)
 	return vm_further_link(&work->publish, work->plan.record, old, err);
 }
 
+/* An image that is gone can be fetched again, if we know as what. */
+static int
+explain_base(const struct vm_json *record, struct vm_error *err)
+{
+	const char *alias = vm_json_string(record, "image.alias", NULL);
+
+	if (err->kind != VM_E_NO_INPUT || alias == NULL)
+		return -1;
+	return vm_error_hint(err, "vmfetch %s", alias);
+}
+
 int
 vm_work_begin(struct vm_store *store, struct vm_work *work,
     struct vm_error *err)
@@ -183,7 +194,7 @@ vm_work_begin(struct vm_store *store, struct vm_work *work,
 
 	if (plan->action == VM_PLAN_REBUILD && !work->base->is_open) {
 		*err = work->base->error;
-		return -1;
+		return explain_base(plan->record, err);
 	}
 	if (vm_publish_begin(store, &work->publish, err) == -1 ||
 	    fill_object(work, err) == -1)

@@ -53,6 +53,10 @@ change()
 	cmp base.raw "$(disk box)"
 	status_is 0 vmls -Ho name,state,disks.0.mode box
 	out_is $'box\tcloned\tcopy'
+	# only what builds it again wants its image
+	status_is 66 vmcustomize --hostname x box
+	err_has 'not in the store; run: vmfetch base'
+	cmp base.raw "$(disk box)"
 }
 
 @test "a reflink where there are none: 69, nothing left, unless --copy-ok (C07)" {
