@@ -228,7 +228,7 @@ layer()
 
 	key=$(printf '%064d' 7)
 	mkdir "$VMPIPE_ROOT/layers/$key"
-	cd "$VMPIPE_ROOT/layers/$key"
+	cd "$VMPIPE_ROOT/layers/$key" || return
 	ln "$master" .
 	qemu-img create -q -f qcow2 -b "$id.raw" -F raw "$key.qcow2"
 	qemu-io -c 'write -P 9 4M 64k' "$key.qcow2" >/dev/null
@@ -238,14 +238,14 @@ layer()
 	printf '{"vmpipe":1,"key":"%s","base":"%s","image":"%s","virtual_size":9437184,"files":[%s]}' \
 	    "$key" "$id" "$id" "$(paste -sd, files)" >layer.json
 	for name; do
-		cd "$(dir "$name")"
+		cd "$(dir "$name")" || return
 		ln "$VMPIPE_ROOT/layers/$key/$key.qcow2" .
 		qemu-img create -q -f qcow2 -b "$key.qcow2" -F qcow2 disk.qcow2
 		sed -i "s/\"chain\":\[.*\],\"lock/\"layer\":\"$key\",\"chain\":[$(
 		    paste -sd, "$VMPIPE_ROOT/layers/$key/files")],\"lock/" vm.json
 	done
 	rm "$VMPIPE_ROOT/layers/$key/files"
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	for name; do
 		qemu-io -f qcow2 -c 'write -P 65 1M 64k' "$(dir "$name")/disk.qcow2" \
 		    >/dev/null

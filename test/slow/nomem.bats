@@ -189,6 +189,7 @@ restore_box() { [[ -e $VMPIPE_ROOT/vms/box ]] || vmrm -q --undo box; }
 }
 
 @test "vmdoctor --repair" {
+	local dense=20
 	make_box
 	rm with-box/vms/box/*.raw
 	prepare() { with_box; }

@@ -101,7 +101,7 @@ expected()
 	tell 'echo again $(sum)'
 	wait_for -t 60 saw 'again [0-9a-f]'
 	[[ $(jq .run.pid "$VMPIPE_ROOT/vms/a/vm.json") == "$pid" ]]
-	! gone "$pid"
+	run ! gone "$pid"
 	status_is 0 vmstop a
 	exec {keys}>&-
 	wait "$console"
