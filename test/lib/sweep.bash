@@ -21,7 +21,8 @@ kill_sweep()
 			prepare
 			injected "$call:signal=KILL:when=$n" "$@"
 			[[ $status != 0 ]] || break
-			swept "killed at $call $n" 137 "$status" "$@"
+			[[ -z ${with_children:-} ]] || want=$status
+			swept "killed at $call $n" "$want" "$status" "$@"
 			((++points))
 		done
 	done 2>/dev/null
@@ -77,7 +78,8 @@ injected()
 
 # refuse_sweep ERRNO STATUS COMMAND...: the Nth durable write of each kind fails,
 # alone (what could be made good is 0) and with all of its kind that follow;
-# the command says so with that status.
+# the command says so with that status.  But not of the kind $refuse_not, which
+# it can do without.
 refuse_sweep()
 {
 	local errno=$1 want=$2 point count n status points=0 on
@@ -99,7 +101,8 @@ refuse_sweep()
 				((++points))
 			done
 		done
-	done < <(cut -d' ' -f1 points | sort | uniq -c)
+	done < <(cut -d' ' -f1 points | grep -vx "${refuse_not:-none}" |
+	    sort | uniq -c)
 	echo "# $points points" >&3
 	((points > 3))
 }
