@@ -77,6 +77,7 @@ static const struct vm_output_field fields[] = {
 	{ "drift", NULL, false, "in what a VM differs from what is asked for" },
 	{ "used", NULL, true, "bytes its own disk takes up" },
 	{ "refer", NULL, true, "bytes with all that it stands on" },
+	{ "snapshots", NULL, false, "how many snapshots a VM's disk has" },
 	{ "clones", NULL, false, "hard links to an image or layer elsewhere" },
 	{ "image.alias", "IMAGE", false, "alias of the image" },
 	{ "image.generation", "GEN", false, "generation of that alias" },
@@ -170,8 +171,6 @@ wants(const struct opts *o, const char *field)
 static struct vm_view_options
 make_options(const struct opts *o)
 {
-	const char *only = o->common.fields != NULL ? o->common.fields : "";
-
 	return (struct vm_view_options){
 		.type = o->type,
 		.patterns = o->common.operands,
@@ -183,7 +182,8 @@ make_options(const struct opts *o)
 		.usage = !o->has_format &&
 		    (wants(o, "used") || wants(o, "refer")),
 		.names_only = o->type == VM_VIEW_VMS && !o->has_format &&
-		    strcmp(only, "name") == 0 && o->sort == NULL &&
+		    o->common.fields != NULL &&
+		    strcmp(o->common.fields, "name") == 0 && o->sort == NULL &&
 		    o->states.count == 0,
 	};
 }

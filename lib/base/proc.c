@@ -289,8 +289,8 @@ read_some(struct capture *capture, struct vm_error *err)
 
 /* Collect output until both streams have ended, in the time there is. */
 static int
-collect(struct capture captures[2], uint64_t deadline_ms, bool *timed_out,
-    struct vm_error *err)
+collect(struct capture captures[2], const struct vm_proc_options *options,
+    uint64_t deadline_ms, bool *timed_out, struct vm_error *err)
 {
 	struct pollfd polls[2];
 	uint64_t now;
@@ -307,7 +307,7 @@ collect(struct capture captures[2], uint64_t deadline_ms, bool *timed_out,
 			*timed_out = true;
 			return 0;
 		}
-		if (vm_proc_check_stop(err) == -1)
+		if (!options->detach && vm_proc_check_stop(err) == -1)
 			return -1;
 		if (poll(polls, 2,
 			deadline_ms == 0 || deadline_ms - now > 1000 ?
@@ -417,7 +417,7 @@ vm_proc_run(const struct vm_proc_options *options,
 	pid = start_captured(options, captures, err);
 	rc = pid == -1 ?
 	    -1 :
-	    collect(captures, deadline_ms, &result->timed_out, err);
+	    collect(captures, options, deadline_ms, &result->timed_out, err);
 	out = captures[0].fd;
 	errs = captures[1].fd;
 	if (pid == -1)

@@ -35,7 +35,8 @@ struct vm_proc_options {
 	/* runs in the child just before exec, async-signal-safe; -1 stops it */
 	int (*prepare)(void *arg);
 	void *prepare_arg;
-	bool detach; /* a session of its own, outlives us */
+	bool detach; /* a session of its own, outlives us; run: no stop
+			signal ends it */
 };
 
 struct vm_proc_result {

@@ -4,10 +4,9 @@
 
 #include "lib/base/fd.h"
 #include "lib/base/size.h"
+#include "lib/clone/snapshot_vm.h"
 #include "lib/disk/copy.h"
 #include "lib/disk/qcow2.h"
-#include "lib/disk/snapshots.h"
-#include "lib/qemu/img.h"
 #include "lib/store/fresh.h"
 #include "lib/store/lineage.h"
 #include "lib/store/vm.h"
@@ -71,25 +70,6 @@ copy_disk(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
 	    source->is_raw ? "copy" : "overlay", err);
 }
 
-/* The VM's snapshots are its own, and may hold secrets: none is copied. */
-static int
-drop_snapshots(const struct vm_publish *publish, const char *file, int fd,
-    struct vm_error *err)
-{
-	VM_CLEAN_SNAPSHOTS struct vm_snapshots snapshots = { 0 };
-	size_t i;
-
-	if (vm_snapshots_read(fd, &snapshots, err) == -1)
-		return -1;
-	for (i = 0; i < snapshots.count; i++) {
-		if (vm_img_snapshot(publish->dir_fd, file,
-			VM_IMG_SNAPSHOT_DELETE, snapshots.items[i].name,
-			err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 static int
 make_copy(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
     struct vm_publish *publish, struct vm_error *err)
@@ -98,7 +78,8 @@ make_copy(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
 	VM_CLEAN_FD int fd = vm_publish_create(publish, file, err);
 
 	if (fd == -1 || copy_disk(source, disk, copy_ok, fd, err) == -1 ||
-	    (!source->is_raw && drop_snapshots(publish, file, fd, err) == -1))
+	    (!source->is_raw &&
+		vm_snapshot_vm_drop(publish->dir_fd, file, fd, err) == -1))
 		return -1;
 	return vm_fresh_describe(disk, source->chain.virtual_size, err);
 }

@@ -8,6 +8,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/size.h"
+#include "lib/clone/snapshot_vm.h"
 #include "lib/disk/backing.h"
 #include "lib/disk/copy.h"
 #include "lib/disk/qcow2.h"
@@ -119,7 +120,9 @@ make_copy(const struct data_disk *disk, const struct vm_json *record, int from,
 
 	if (vm_qcow2_virtual_size(from, &size, err) == -1 ||
 	    vm_backing_read(from, &below, err) == -1 ||
-	    vm_copy_sparse(from, fd, err) == -1)
+	    vm_copy_sparse(from, fd, err) == -1 ||
+	    vm_snapshot_vm_drop(disk->publish->dir_fd, disk->file, fd, err) ==
+		-1)
 		return -1;
 	if (below.file[0] == '\0')
 		return describe(disk, size, NULL, err);

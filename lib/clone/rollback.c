@@ -51,7 +51,7 @@ revert_disk(const struct vm_snapshot_vm *vm,
 
 	if (to == -1 || vm_copy_sparse(from, to, err) == -1 ||
 	    vm_img_snapshot(publish->dir_fd, disk->file, VM_IMG_SNAPSHOT_APPLY,
-		tag, err) == -1 ||
+		tag, -1, err) == -1 ||
 	    note_size(vm, disk->index, to, err) == -1)
 		return vm_error_wrap(err, "%s", disk->file);
 	return vm_publish_seal(publish, to, 0600, err);

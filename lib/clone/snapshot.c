@@ -69,7 +69,8 @@ change_stopped(const struct vm_snapshot_vm *vm, const size_t *indices,
 		const char *file = vm_vm_disk_file(vm_json_at(disks,
 		    indices[*done]));
 
-		if (vm_img_snapshot(vm->dir_fd, file, what, tag, err) == -1)
+		if (vm_img_snapshot(vm->dir_fd, file, what, tag, vm->lock_fd,
+			err) == -1)
 			return vm_error_wrap(err, "%s: %s", vm->name, file);
 	}
 	return 0;

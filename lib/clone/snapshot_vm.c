@@ -5,6 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fd.h"
+#include "lib/qemu/img.h"
 #include "lib/qemu/process.h"
 #include "lib/store/vm.h"
 
@@ -180,4 +181,20 @@ vm_snapshot_vm_describe(const struct vm_snapshot_vm *vm, const char *tag,
 		return -1;
 	return vm_json_set_string(record, "state",
 	    has == vm->count ? "complete" : "partial", err);
+}
+
+int
+vm_snapshot_vm_drop(int dir_fd, const char *file, int fd, struct vm_error *err)
+{
+	VM_CLEAN_SNAPSHOTS struct vm_snapshots snapshots = { 0 };
+	size_t i;
+
+	if (vm_snapshots_read(fd, &snapshots, err) == -1)
+		return -1;
+	for (i = 0; i < snapshots.count; i++) {
+		if (vm_img_snapshot(dir_fd, file, VM_IMG_SNAPSHOT_DELETE,
+			snapshots.items[i].name, -1, err) == -1)
+			return -1;
+	}
+	return 0;
 }

@@ -68,4 +68,11 @@ int vm_snapshot_vm_miss(const struct vm_snapshot_vm *vm, const char *tag,
 int vm_snapshot_vm_describe(const struct vm_snapshot_vm *vm, const char *tag,
     struct vm_json *record, struct vm_error *err) VM_MUST_CHECK;
 
+/*
+ * Of a copy dir_fd/file, open as fd: a VM's snapshots are its own, and secrets
+ * may be in them, so its copy has none.
+ */
+int vm_snapshot_vm_drop(int dir_fd, const char *file, int fd,
+    struct vm_error *err) VM_MUST_CHECK;
+
 #endif

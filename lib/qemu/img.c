@@ -1,6 +1,7 @@
 #include "lib/qemu/img.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,6 +94,7 @@ vm_img_run(const char *const *argv, const struct vm_img_limits *limits,
 		    0 :
 		    limits->timeout_ms / 1000 + 1,
 		.limit_file_bytes = limits->file_bytes,
+		.detach = limits->finishes,
 		.prepare = vm_sandbox_enter,
 		.prepare_arg = &sandbox,
 	};
@@ -130,7 +132,7 @@ vm_img_convert_raw(const struct vm_img_convert *convert, struct vm_error *err)
 
 int
 vm_img_snapshot(int dir_fd, const char *file, enum vm_img_snapshot what,
-    const char *tag, struct vm_error *err)
+    const char *tag, int lock_fd, struct vm_error *err)
 {
 	static const char *const words[] = {
 		[VM_IMG_SNAPSHOT_MAKE] = "-c",
@@ -146,7 +148,9 @@ vm_img_snapshot(int dir_fd, const char *file, enum vm_img_snapshot what,
 	const struct vm_img_limits limits = { .dir_fd = dir_fd,
 		.from = file,
 		.to = file,
-		.timeout_ms = TIMEOUT_MS };
+		.to_fd = lock_fd > 0 ? lock_fd : 0,
+		.timeout_ms = lock_fd > 0 ? 0 : TIMEOUT_MS,
+		.finishes = lock_fd > 0 };
 
 	return image == NULL ? -1 : vm_img_run(argv, &limits, err);
 }

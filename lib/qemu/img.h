@@ -50,11 +50,14 @@ enum vm_img_snapshot {
 /*
  * Do this with the internal snapshot `tag` of the qcow2 file dir_fd/file (a
  * plain name; no quotes), which nobody has open; its backing file is not
- * opened.  Killed at any point the disk is as before or as after, with some
- * space lost at worst.  Names are not unique for qemu-img: the caller knows
- * that the tag is there, or is not.  Errors as above.
+ * opened.  With lock_fd, not -1, it is changed in place: qemu-img holds that
+ * lock until it is done, and neither ^C nor our own end stops it half-way.
+ * Killed itself it leaves the disk as it was, or as it was to be, with
+ * reference counts that are too high at worst.
+ * Names are not unique for qemu-img: the caller knows that the tag is there, or
+ * is not.  Errors as above.
  */
 int vm_img_snapshot(int dir_fd, const char *file, enum vm_img_snapshot what,
-    const char *tag, struct vm_error *err) VM_MUST_CHECK;
+    const char *tag, int lock_fd, struct vm_error *err) VM_MUST_CHECK;
 
 #endif

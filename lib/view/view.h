@@ -55,10 +55,10 @@ struct vm_view_options {
  * does not exist.
  *
  * Beyond a VM's own members: used (bytes its disk takes up), refer (with all
- * it stands on).  An old disk is a VM's record with the kind "old", the name
- * <vm>.<n> and the VM's name in "vm".  Images, layers and volumes: name, used,
- * refer, clones (hard links elsewhere), image, and for images current, source,
- * fetched, last_used, pinned, lease.
+ * it stands on), snapshots (how many its disk has).  An old disk is a VM's
+ * record with the kind "old", the name <vm>.<n> and the VM's name in "vm".
+ * Images, layers and volumes: name, used, refer, clones (hard links elsewhere),
+ * image, and for images current, source, fetched, last_used, pinned, lease.
  */
 int vm_view_list(struct vm_store *store, const struct vm_view_options *options,
     struct vm_records *records, struct vm_error *err) VM_MUST_CHECK;

@@ -1,5 +1,7 @@
 #include <string.h>
 
+#include "lib/base/fd.h"
+#include "lib/disk/snapshots.h"
 #include "lib/store/vm.h"
 #include "lib/view/view_disk.h"
 #include "lib/view/view_object.h"
@@ -80,6 +82,26 @@ update_used(struct vm_store *store, const char *name, const char *file,
 	return vm_json_set_int(record, "used", (int64_t)bytes, err);
 }
 
+/* How many its disk says it has; one that cannot say has none to be shown. */
+static int
+add_snapshots(struct vm_store *store, const char *name, struct vm_json *record,
+    struct vm_error *err)
+{
+	const char *file = vm_vm_disk_file(vm_json_get(record, "disks.0"));
+	VM_CLEAN_FREE char *path = vm_buf_printf(err, "%s/%s", name, file);
+	VM_CLEAN_FD int fd = -1;
+	size_t count;
+
+	if (path == NULL)
+		return -1;
+	if (strcmp(vm_json_string(record, "disks.0.format", ""), "qcow2") != 0)
+		return 0;
+	fd = vm_fd_open_regular(store->fds[VM_STORE_VMS], path, NULL);
+	if (fd == -1 || vm_snapshots_count(fd, &count, NULL) == -1)
+		return 0;
+	return vm_json_set_int(record, "snapshots", (int64_t)count, err);
+}
+
 static int
 add_usage(struct vm_store *store, const char *name, struct vm_json *record,
     struct vm_error *err)
@@ -100,7 +122,8 @@ vm_view_vm(struct vm_store *store, const struct vm_view_catalog *catalog,
 	    err);
 
 	if (record == NULL || update_state(store, name, record, err) == -1 ||
-	    update_drift(catalog, record, err) == -1)
+	    update_drift(catalog, record, err) == -1 ||
+	    add_snapshots(store, name, record, err) == -1)
 		return NULL;
 	if (usage && add_usage(store, name, record, err) == -1)
 		return NULL;
