@@ -85,7 +85,7 @@ has() { vmsnap -lHo tag,state a | grep -qx "$1"$'\t'complete; }
 @test "going back, each durable write refused" {
 	finished() { all_hold 1 && has one; }
 	# what was replaced is litter when it cannot be removed
-	refuse_not=unlink
+	refuse_not='unlink'
 	refuse_sweep ENOSPC 74 vmsnap -q --rollback a@one
 	no_litter
 }
