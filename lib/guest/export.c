@@ -201,8 +201,10 @@ add_hint(const struct run *run, struct vm_error *err)
 
 	if (strcmp(err->code, "exists") == 0)
 		return vm_error_hint(err, "vmexport --force %s %s", name, file);
-	if (strcmp(err->code, "not_regular") == 0)
-		return vm_error_hint(err, "vmexport %s - >%s", name, file);
+	if (strcmp(err->code, "not_a_file") == 0)
+		return vm_error_hint(err, "vmexport -O %s %s - >%s",
+		    run->options->format == NULL ? "raw" : run->options->format,
+		    name, file);
 	if (err->kind == VM_E_DATA && strncmp(err->code, "guest_", 6) == 0)
 		return vm_error_hint(err, "vmexport --keep-identity %s %s",
 		    name, file);

@@ -41,7 +41,7 @@ const char *vm_export_format(const struct vm_export_options *options);
  * everything).  With dry_run nothing is made; it gets "planned":"export".
  *
  * VM_E_EXISTS "exists" (FILE is there), "stale_record"; VM_E_DENIED
- * "not_regular", "in_store"; VM_E_NO_INPUT "vm_not_found", "disk_not_found",
+ * "not_a_file", "in_store"; VM_E_NO_INPUT "vm_not_found", "disk_not_found",
  * "not_found" (FILE's directory); VM_E_TRY_AGAIN "in_use"; VM_E_DATA with a
  * hint when the guest is not understood; VM_E_IO "no_space"; and as
  * vm_appliance_run(), vm_img_flatten().

@@ -56,6 +56,13 @@ check_place(const struct vm_store *store, const struct vm_export_target *target,
 	    target->options->file);
 }
 
+static int
+refuse_directory(const char *file, struct vm_error *err)
+{
+	return vm_error_set(err, VM_E_DENIED, "directory",
+	    "%s: a directory, not a file in it", file);
+}
+
 /* What is there under the name? */
 static int
 check_taken(const struct vm_export_target *target, struct vm_error *err)
@@ -67,8 +74,10 @@ check_taken(const struct vm_export_target *target, struct vm_error *err)
 		AT_SYMLINK_NOFOLLOW) == -1)
 		return errno == ENOENT ? 0 :
 					 vm_error_errno(err, errno, "%s", file);
+	if (S_ISDIR(st.st_mode))
+		return refuse_directory(file, err);
 	if (!S_ISREG(st.st_mode))
-		return vm_error_set(err, VM_E_DENIED, "not_regular",
+		return vm_error_set(err, VM_E_DENIED, "not_a_file",
 		    "%s: there is something that is no regular file", file);
 	if (target->options->replace)
 		return 0;
@@ -85,8 +94,7 @@ vm_export_target_check(const struct vm_store *store,
 	if (options->file == NULL)
 		return 0;
 	if (base_name(options->file)[0] == '\0')
-		return vm_error_set(err, VM_E_DENIED, "directory",
-		    "%s: a directory, not a file in it", options->file);
+		return refuse_directory(options->file, err);
 	if (open_dir(options->file, target, err) == -1 ||
 	    check_place(store, target, err) == -1)
 		return -1;

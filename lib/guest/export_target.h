@@ -27,7 +27,7 @@ struct vm_export_target {
 
 /*
  * See whether FILE can be made; options stay in use.  VM_E_EXISTS "exists",
- * VM_E_DENIED "not_regular" (even to be replaced), "directory", "in_store",
+ * VM_E_DENIED "not_a_file" (even to be replaced), "directory", "in_store",
  * VM_E_NO_INPUT "not_found".
  */
 int vm_export_target_check(const struct vm_store *store,
