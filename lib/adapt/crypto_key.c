@@ -11,8 +11,8 @@
 #define COMMENT_MAX 64
 #define LINE 70 /* base64 characters in one line of the private key */
 /* bytes whose base64, its newlines and the armour fill the private text */
-#define KEY_MAX ((VM_KEY_PRIVATE_TEXT - 160) / 4 * 3)
-#define PUBLIC_MAX (VM_KEY_PUBLIC_TEXT / 4 * 3 - 3)
+#define KEY_MAX ((size_t)(VM_KEY_PRIVATE_TEXT - 160) / 4 * 3)
+#define PUBLIC_MAX ((size_t)VM_KEY_PUBLIC_TEXT / 4 * 3 - 3)
 
 static const char *const names[VM_KEY_TYPES] = {
 	[VM_KEY_ED25519] = "ed25519",

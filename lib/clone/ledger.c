@@ -167,7 +167,7 @@ make_key(const char *value, char key[KEY_TEXT])
 {
 	size_t i;
 
-	for (i = 0; value[i] != '\0' && i < KEY_TEXT - 1; i++)
+	for (i = 0; i < KEY_TEXT - 1 && value[i] != '\0'; i++)
 		key[i] = (char)tolower((unsigned char)value[i]);
 	key[i] = '\0';
 }

@@ -196,8 +196,9 @@ random-seed: as a	vmrm c && vmclone --from disk c | vmcustomize"
 	[[ $(jq -r .fix <<<"$output") == \
 	    'vmrm b && vmclone --from disk b | vmcustomize' ]]
 	# with the store's own VMs; one that ran elsewhere is mended there
-	jq -c '.host = "third"' other.json >>other.json
-	status_is 69 vmdoctor --identity -Ho subject,fix <other.json
+	jq -c '.host = "third"' other.json >third.json
+	status_is 69 vmdoctor --identity -Ho subject,fix \
+	    < <(cat other.json third.json)
 	[[ ${lines[0]} == "third/b	ssh third 'vmclone --from b b-2 | \
 vmcustomize | vmdeploy && vmrm b'" ]]
 	# a name alone is a note
