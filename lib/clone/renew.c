@@ -127,13 +127,6 @@ vm_renew_plan(struct vm_renew *renew, const struct vm_json *input,
 	if (renew->stored == NULL ||
 	    vm_vm_check_facts(renew->stored, input, err) == -1)
 		return -1;
-	/* to be stopped is to be removed */
-	if (vm_json_bool(renew->stored, "ephemeral", false)) {
-		vm_error_set(err, VM_E_USAGE, "ephemeral",
-		    "ephemeral, so never upgraded but made anew");
-		return vm_error_hint(err, "vmstop %s, and vmclone --ephemeral",
-		    vm_json_string(input, "name", ""));
-	}
 	renew->next = next = vm_json_copy(renew->stored);
 	if (next == NULL)
 		return vm_error_nomem(err);

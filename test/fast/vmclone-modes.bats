@@ -361,12 +361,3 @@ files (XFS and btrfs can); run: vmclone with --copy-ok, or with --mode overlay"
 	status_is 74 env VMPIPE_FAULT=rename:1:EIO vmgc -q --keep 1000d
 	[ "$(vmls -Ho name)" = ci ]
 }
-
-@test "ephemeral: not upgraded" {
-	image
-	vmclone -q --from base --ephemeral ci >/dev/null
-	cp "$VMPIPE_ROOT/vms/ci/vm.json" before
-	status_is 64 vmupgrade ci
-	err_has 'made anew; run: vmstop ci, and vmclone --ephemeral'
-	cmp before "$VMPIPE_ROOT/vms/ci/vm.json"
-}
