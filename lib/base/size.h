@@ -11,8 +11,8 @@
 /*
  * Parse a size in bytes: digits, then at most one of K M G T P or k m g t p,
  * powers of 1024 (KiB and so on mean the same, kB and KB are refused as
- * ambiguous).  A bare number is bytes.  VM_E_DATA "bad_size" for anything else, overflow
- * included.
+ * ambiguous).  A bare number is bytes.  VM_E_DATA "bad_size" for anything else,
+ * overflow included.
  */
 int vm_size_parse(const char *text, uint64_t *size_bytes, struct vm_error *err)
     VM_MUST_CHECK;

@@ -101,7 +101,7 @@ make_disk(struct vm_change *job, struct vm_error *err)
 	struct vm_work *work = job->arg;
 	VM_CLEAN_FD int old = -1;
 
-	/* a reflink in a store that was moved to where there are none: a copy */
+	/* a reflink in a store moved to where there are none: a copy */
 	if (work->plan.action == VM_PLAN_REBUILD)
 		return vm_fresh_make(&work->publish, &work->base->chain,
 		    get_disk(work), true, err);

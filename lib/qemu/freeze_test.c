@@ -1,4 +1,4 @@
-/* freeze_test.c - agents that behave and do not, and a freezer that is killed. */
+/* freeze_test.c - agents that behave and do not, a freezer that is killed. */
 #include "lib/qemu/freeze.h"
 
 #include <sys/socket.h>

@@ -36,8 +36,8 @@ int vm_img_convert_raw(const struct vm_img_convert *convert,
 
 /*
  * Does the QEMU that is here know extended L2 entries (since 5.2)?  Its
- * qemu-img is asked for its version: VM_E_UNAVAILABLE "no_extended_l2", "no_program",
- * VM_E_PROTOCOL "no_version" when it does not say one.
+ * qemu-img is asked for its version: VM_E_UNAVAILABLE "no_extended_l2",
+ * "no_program", VM_E_PROTOCOL "no_version" when it does not say one.
  */
 int vm_img_check_extended_l2(struct vm_error *err) VM_MUST_CHECK;
 

@@ -110,7 +110,7 @@ check_space(const struct vm_session *session,
 	    session->name, vm_size_format(need, false, needs));
 }
 
-/* An open file description of its own: QEMU's locks end with it, not with us. */
+/* An open file description of its own: QEMU's locks end with it, not us. */
 static int
 reopen(int fd, struct vm_error *err)
 {

@@ -25,9 +25,9 @@
  * taken the name: then the old one is not put back.  Two vmgc may run at once:
  * what the other took first is passed over.
  *
- * Clocks.  What is live is never removed, whatever any clock says: a VM (but
- * an ephemeral one that has stopped, ephemeral.h), what it stands on, what a process has locked, what is pinned or leased.  Ages are
- * those of use.h, which a clock that jumps cannot make greater, and they count
+ * Clocks.  What is live is never removed, whatever any clock says: a VM (but an
+ * ephemeral one that has stopped, ephemeral.h), what it stands on, what a
+ * process has locked, what is pinned or leased.  Ages are those of use.h, which a clock that jumps cannot make greater, and they count
  * only for what has no links besides; max_space goes by the order of uses, not
  * by time.
  */

@@ -1,5 +1,6 @@
 /*
- * prune_plan.h - what vmgc may take and why; private to lib/reclaim, only reads.
+ * prune_plan.h - what vmgc may take and why; only reads; private to
+ * lib/reclaim.
  */
 #ifndef VM_RECLAIM_PRUNE_PLAN_H
 #define VM_RECLAIM_PRUNE_PLAN_H

@@ -25,9 +25,9 @@ struct vm_removal_options {
  * vm.json says.  "volumes" lists the ids of the volumes that went, or, of a VM
  * that is gone itself, came back; a VM's own come back with it.  Volumes that
  * stay are logged.  A dry run sets "planned" to "remove" or "restore" and logs
- * it.  In a record that fails: VM_E_TRY_AGAIN "in_use", VM_E_EXISTS "stale_record"
- * or, when the name is taken meanwhile, "exists", VM_E_NO_INPUT "vm_not_found"
- * or "not_in_trash".  -1 only when nothing could be tried.
+ * it.  In a record that fails: VM_E_TRY_AGAIN "in_use", VM_E_EXISTS
+ * "stale_record" or, when the name is taken meanwhile, "exists", VM_E_NO_INPUT
+ * "vm_not_found" or "not_in_trash".  -1 only when nothing could be tried.
  */
 int vm_removal_run(struct vm_store *store,
     const struct vm_removal_options *options, struct vm_records *records,
