@@ -285,6 +285,8 @@ test_further_disks(void **state)
 	    0);
 	is_refused(record, "bad_chain",
 	    "disk: x,bootindex=0 is no name of a disk");
+	assert_int_equal(unlinkat(dir_fd, "tools.qcow2", 0), 0);
+	assert_int_equal(unlinkat(dir_fd, "volume-data.raw", 0), 0);
 }
 
 /* A VM of before has none and gets no device; no other words get in. */
