@@ -76,3 +76,24 @@ stopped() { vmstop s-r-1 >/dev/null; }
 	[[ $(vmls -t volume -pHo size s-r-1-data) == 134217728 ]]
 	vmstop -f s-r-1 >/dev/null
 }
+
+@test "a guest with systemd mounts it at boot, and its file system grows with it" {
+	requires ssh-keygen "$VMPIPE_GUESTS/debian.qcow2"
+	ssh-keygen -q -t ed25519 -N '' -f key
+	vmfetch -q -a debian "$(guest debian)" |
+	    vmclone --set memory=384M --set 'ready={ssh: true, timeout: 10m}' \
+		--set 'volumes=[{name: data, size: 64M, mount: /srv/data}]' d |
+	    vmcustomize --ssh-inject root:file:key.pub >/dev/null
+	status_is 0 vmdeploy d
+	status_is 0 vmssh -i key root@d 'findmnt -no SOURCE,FSTYPE /srv/data &&
+	    readlink -f /dev/disk/by-id/virtio-data && echo kept >/srv/data/x'
+	[[ ${lines[*]} == '/dev/vdb ext4 /dev/vdb' ]]
+	status_is 0 vmstop d
+	vmls --json d | jq -c '.spec.volumes[0].size = "256M"' >larger
+	status_is 0 vmdeploy <larger
+	status_is 0 vmssh -i key root@d \
+	    'cat /srv/data/x; df -k --output=size /srv/data | tail -n 1'
+	[[ ${lines[0]} == kept ]]
+	((lines[1] > 200000))
+	status_is 0 vmstop d
+}
