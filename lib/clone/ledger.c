@@ -208,6 +208,24 @@ read_vm(struct vm_ledger *ledger, const struct vm_json *record,
 	    name, err);
 }
 
+/* 1: a record; 0: it vanished meanwhile or is damaged, and so has nothing. */
+static int
+load(struct vm_store *store, const char *name, struct vm_json **record,
+    struct vm_error *err)
+{
+	struct vm_error failure = { 0 };
+
+	*record = vm_vm_load(store, name, false, &failure);
+	if (*record != NULL)
+		return 1;
+	if (failure.kind == VM_E_NO_INPUT || failure.kind == VM_E_DATA ||
+	    failure.kind == VM_E_CONFIG || failure.kind == VM_E_USAGE)
+		return 0;
+	if (err != NULL)
+		*err = failure;
+	return -1;
+}
+
 static int
 read_store(struct vm_ledger *ledger, struct vm_error *err)
 {
@@ -218,11 +236,11 @@ read_store(struct vm_ledger *ledger, struct vm_error *err)
 	if (names == NULL)
 		return -1;
 	for (i = 0; names[i] != NULL; i++) {
-		VM_CLEAN_JSON struct vm_json *record = vm_vm_load(ledger->store,
-		    names[i], false, NULL);
+		VM_CLEAN_JSON struct vm_json *record = NULL;
+		int found = load(ledger->store, names[i], &record, err);
 
-		/* one that vanished meanwhile or is damaged has nothing */
-		if (record != NULL && read_vm(ledger, record, err) == -1)
+		if (found == -1 ||
+		    (found == 1 && read_vm(ledger, record, err) == -1))
 			return -1;
 	}
 	return 0;

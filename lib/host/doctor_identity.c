@@ -60,6 +60,10 @@ load_store(struct vm_store *store, struct census *census,
 		}
 		if (failure.kind == VM_E_NO_INPUT) /* removed meanwhile */
 			continue;
+		if (failure.kind == VM_E_SYSTEM) { /* ours, not the VM's */
+			*err = failure;
+			return -1;
+		}
 		vm_doctor_say_error(&finding, VM_DOCTOR_LACKING, &failure);
 		if (vm_doctor_add(findings, names[i], &finding, err) == -1)
 			return -1;

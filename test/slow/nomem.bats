@@ -114,6 +114,33 @@ make_box()
 	nomem_sweep vmclone -q --from m --set disk=2M box
 }
 
+@test "vmclone on a network where another is, with a UUID and keys" {
+	local dense=20
+	lan=(--set 'networks=[{private: lan}]')
+	with_master
+	vmclone -q --from m "${lan[@]}" box >/dev/null
+	cp -a "$VMPIPE_ROOT" with-box
+	prepare() { with_box; }
+	finished()
+	{
+		[[ $(vmls -Ho name) == $'box\nk-7' ]] &&
+		    vmdoctor --identity </dev/null >/dev/null
+	}
+	nomem_sweep vmclone -q --from m "${lan[@]}" --name 'k-{{index}}' \
+	    --index 7 --uuid 5d0c9c1e-6c0f-4a5e-9b1c-2f6a0f0c7d11 \
+	    --host-key ecdsa --host-key ed25519
+}
+
+@test "vmdoctor --identity" {
+	local dense=20
+	make_box
+	vmls --json >records
+	prepare() { with_box; }
+	finished() { grep -q '1 VMs have nothing in common' said; }
+	compare() { vmdoctor --identity <records >said; }
+	nomem_sweep compare
+}
+
 @test "vmclone with data disks and volumes, vmrm --volumes" {
 	local dense=20
 	disks=(--set 'disks=[{name: e, size: 1G}, {name: t, image: m}]'
