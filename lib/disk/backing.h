@@ -11,6 +11,8 @@
 
 #include "lib/base/error.h"
 
+#define VM_CHAIN_MAX 16 /* files that a disk may stand on */
+
 struct vm_backing {
 	char file[256];	 /* "" when it stands on nothing */
 	char format[16]; /* "raw" or "qcow2" */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "lib/base/fd.h"
-#include "lib/disk/backing.h"
 #include "lib/disk/qcow2.h"
 
 #define ALLOW_READ                                                             \

@@ -54,16 +54,16 @@ vm_overlay_entry_state(const struct vm_overlay_layer *layer,
 	bool has_host = (entry.descriptor & VM_QCOW2_OFFSET) != 0;
 
 	if (entry.descriptor & VM_QCOW2_COMPRESSED)
-		return VM_OVERLAY_PACKED;
+		return VM_UNIT_PACKED;
 	if (!has_subclusters(layer)) {
 		if (entry.descriptor & VM_QCOW2_ZERO)
-			return VM_OVERLAY_ZEROS;
-		return has_host ? VM_OVERLAY_PLAIN : VM_OVERLAY_UNALLOCATED;
+			return VM_UNIT_ZERO;
+		return has_host ? VM_UNIT_PLAIN : VM_UNIT_UNALLOCATED;
 	}
 	if (entry.bitmap >> (VM_SUBCLUSTERS + i) & 1)
-		return VM_OVERLAY_ZEROS;
-	return has_host && (entry.bitmap >> i & 1) ? VM_OVERLAY_PLAIN :
-						     VM_OVERLAY_UNALLOCATED;
+		return VM_UNIT_ZERO;
+	return has_host && (entry.bitmap >> i & 1) ? VM_UNIT_PLAIN :
+						     VM_UNIT_UNALLOCATED;
 }
 
 /* --- one file ------------------------------------------------------------- */
@@ -78,14 +78,14 @@ find_raw(const struct vm_overlay_layer *layer, uint64_t offset, uint64_t len,
 	if (data == -1 && errno != ENXIO)
 		return vm_error_errno(err, errno, "disk");
 	if (data == -1 || (uint64_t)data > offset) {
-		run->state = VM_OVERLAY_ZEROS;
+		run->state = VM_UNIT_ZERO;
 		run->len = data == -1 ? len : min(len, (uint64_t)data - offset);
 		return 0;
 	}
 	end = lseek(layer->fd, (off_t)offset, SEEK_HOLE);
 	if (end == -1)
 		return vm_error_errno(err, errno, "disk");
-	run->state = VM_OVERLAY_PLAIN;
+	run->state = VM_UNIT_PLAIN;
 	run->at = offset;
 	run->len = min(len, (uint64_t)end - offset);
 	return 0;
@@ -107,9 +107,9 @@ find_unit(const struct vm_overlay_layer *layer,
 		.len = unit - in_cluster % unit,
 	};
 
-	if (run.state == VM_OVERLAY_PLAIN)
+	if (run.state == VM_UNIT_PLAIN)
 		run.at = (entry.descriptor & VM_QCOW2_OFFSET) + in_cluster;
-	if (run.state == VM_OVERLAY_PACKED) {
+	if (run.state == VM_UNIT_PACKED) {
 		run.at = entry.descriptor;
 		run.len = h->cluster - in_cluster;
 	}
@@ -119,9 +119,9 @@ find_unit(const struct vm_overlay_layer *layer,
 static bool
 goes_on(const struct vm_overlay_run *run, const struct vm_overlay_run *next)
 {
-	if (run->state != next->state || run->state == VM_OVERLAY_PACKED)
+	if (run->state != next->state || run->state == VM_UNIT_PACKED)
 		return false;
-	return run->state != VM_OVERLAY_PLAIN || run->at + run->len == next->at;
+	return run->state != VM_UNIT_PLAIN || run->at + run->len == next->at;
 }
 
 /* The units from offset on that are alike, within one L2 table. */
@@ -136,7 +136,7 @@ find_qcow2(struct vm_overlay *overlay, struct vm_overlay_layer *layer,
 
 	len = min(len, per_l1 - offset % per_l1);
 	if ((be64toh(entry) & VM_QCOW2_OFFSET) == 0) {
-		run->state = VM_OVERLAY_UNALLOCATED;
+		run->state = VM_UNIT_UNALLOCATED;
 		run->len = len;
 		return 0;
 	}
@@ -184,7 +184,7 @@ vm_overlay_find(struct vm_overlay *overlay, uint64_t offset, uint64_t len,
 
 		/* a shorter file holds nothing there, nor do those below */
 		if (offset >= layer->size) {
-			found.state = VM_OVERLAY_UNALLOCATED;
+			found.state = VM_UNIT_UNALLOCATED;
 			*run = found;
 			return 0;
 		}
@@ -195,7 +195,7 @@ vm_overlay_find(struct vm_overlay *overlay, uint64_t offset, uint64_t len,
 			return -1;
 		found.depth = i;
 		*run = found;
-		if (found.state != VM_OVERLAY_UNALLOCATED)
+		if (found.state != VM_UNIT_UNALLOCATED)
 			return 0;
 		len = found.len;
 	}
@@ -206,9 +206,9 @@ static enum vm_overlay_kind
 kind_of(enum vm_overlay_state state)
 {
 	switch (state) {
-	case VM_OVERLAY_UNALLOCATED:
+	case VM_UNIT_UNALLOCATED:
 		return VM_OVERLAY_HOLE;
-	case VM_OVERLAY_ZEROS:
+	case VM_UNIT_ZERO:
 		return VM_OVERLAY_ZERO;
 	default:
 		return VM_OVERLAY_DATA;

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 #include "lib/adapt/inflate.h"
+#include "lib/disk/backing.h"
 #include "lib/disk/overlay.h"
 #include "lib/disk/qcow2_header.h"
-#include "lib/store/chain.h"
 
 #define VM_SUBCLUSTERS 32 /* of a cluster with an extended L2 entry */
 
@@ -49,11 +49,10 @@ struct vm_overlay_layer {
 	struct vm_qcow2_header header;
 	uint64_t *l1; /* header.l1_used entries */
 	struct vm_overlay_cache l2;
-	struct vm_inflate
-	    *inflate;	       /* NULL until a compressed cluster is read */
-	unsigned char *packed; /* the cluster as it is in the file */
-	unsigned char *plain;  /* and unpacked */
-	uint64_t unpacked;     /* the L2 entry that `plain` holds; 0: none */
+	struct vm_inflate *inflate; /* NULL: nothing unpacked so far */
+	unsigned char *packed;	    /* a cluster as it is in the file */
+	unsigned char *plain;	    /* and unpacked */
+	uint64_t unpacked; /* the L2 entry that `plain` holds; 0: none */
 };
 
 /* Entries of a table in memory that are not in the file yet. */
@@ -70,7 +69,6 @@ struct vm_overlay_freed {
 struct vm_overlay_writer {
 	uint64_t *reftable;	 /* refcount table */
 	uint64_t reftable_count; /* its entries, whole clusters of them */
-	uint64_t reftable_moved; /* offset of its new place, or 0 */
 	struct vm_overlay_range reftable_dirty, l1_dirty;
 	struct vm_overlay_cache refblocks;
 	uint64_t next; /* the cluster to be tried first for a new one */
@@ -143,10 +141,10 @@ struct vm_overlay_entry vm_overlay_entry_get(
 
 /* What a subcluster is, or a cluster without them. */
 enum vm_overlay_state {
-	VM_OVERLAY_UNALLOCATED,
-	VM_OVERLAY_ZEROS,
-	VM_OVERLAY_PLAIN,
-	VM_OVERLAY_PACKED,
+	VM_UNIT_UNALLOCATED,
+	VM_UNIT_ZERO,
+	VM_UNIT_PLAIN,
+	VM_UNIT_PACKED,
 };
 
 /* i is less than VM_SUBCLUSTERS; 0 when entries are not extended. */

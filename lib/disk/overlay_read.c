@@ -79,10 +79,10 @@ read_run(struct vm_overlay *overlay, const struct vm_overlay_run *run,
 	struct vm_overlay_layer *layer = &overlay->layers[run->depth];
 
 	switch (run->state) {
-	case VM_OVERLAY_PLAIN:
+	case VM_UNIT_PLAIN:
 		return read_plain(layer->fd, data, (size_t)run->len, run->at,
 		    err);
-	case VM_OVERLAY_PACKED:
+	case VM_UNIT_PACKED:
 		if (unpack(layer, run->at, err) == -1)
 			return -1;
 		memcpy(data,

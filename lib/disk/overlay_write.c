@@ -148,7 +148,7 @@ is_plain(const struct vm_overlay_layer *layer, struct vm_overlay_entry entry,
 	for (uint64_t i = piece->begin / unit; i <= (piece->end - 1) / unit;
 	     i++)
 		if (vm_overlay_entry_state(layer, entry, (unsigned)i) !=
-		    VM_OVERLAY_PLAIN)
+		    VM_UNIT_PLAIN)
 			return false;
 	return true;
 }

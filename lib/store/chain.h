@@ -11,10 +11,9 @@
 #define VM_STORE_CHAIN_H
 
 #include "lib/adapt/json.h"
+#include "lib/disk/backing.h"
 #include "lib/store/publish.h"
 #include "lib/store/store.h"
-
-#define VM_CHAIN_MAX 16
 
 struct vm_chain_file {
 	char name[80]; /* "<key>.qcow2", "<id>.raw" */
