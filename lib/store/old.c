@@ -98,43 +98,76 @@ vm_old_save(struct vm_store *store, const char *old_name,
 
 /* --- which -----------------------------------------------------------------*/
 
-/* Is it of this VM, and of the same UUID?  *unfinished: as it says. */
-static bool
-is_of(struct vm_store *store, const char *old_name, const struct vm_json *vm,
-    bool *unfinished)
+enum of_vm { OF_ANOTHER, TO_GO_BACK_TO, UNFINISHED };
+
+/* What is it to this VM, which has its name and UUID?  -1: cannot be told. */
+static int
+classify(struct vm_store *store, const char *old_name, const struct vm_json *vm,
+    struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *record = NULL;
+	struct vm_error cause = { 0 };
 
 	if (get_number(old_name, vm_json_string(vm, "name", "")) == 0)
-		return false;
-	record = vm_old_load(store, old_name, false, NULL);
-	if (record == NULL ||
-	    strcmp(vm_json_string(record, "identity.uuid", "-"),
+		return OF_ANOTHER;
+	record = vm_old_load(store, old_name, false, &cause);
+	if (record == NULL &&
+	    (cause.kind == VM_E_NO_INPUT || cause.kind == VM_E_DATA ||
+		cause.kind == VM_E_CONFIG))
+		return OF_ANOTHER;
+	if (record == NULL) {
+		if (err != NULL)
+			*err = cause;
+		return -1;
+	}
+	if (strcmp(vm_json_string(record, "identity.uuid", "-"),
 		vm_json_string(vm, "identity.uuid", "")) != 0)
-		return false;
-	*unfinished = vm_old_is_unfinished(record);
-	return true;
+		return OF_ANOTHER;
+	return vm_old_is_unfinished(record) ? UNFINISHED : TO_GO_BACK_TO;
+}
+
+/* The newest one that is this to the VM; NULL and no error: there is none. */
+static char *
+find_newest(struct vm_store *store, const struct vm_json *vm,
+    const char *old_name, enum of_vm what, struct vm_error *err)
+{
+	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_OLD, err);
+	const char *name = vm_json_string(vm, "name", ""), *best = NULL;
+
+	if (names == NULL)
+		return NULL;
+	for (size_t i = 0; names[i] != NULL; i++) {
+		int is;
+
+		if ((old_name != NULL && strcmp(old_name, names[i]) != 0) ||
+		    (best != NULL &&
+			get_number(names[i], name) < get_number(best, name)))
+			continue;
+		is = classify(store, names[i], vm, err);
+		if (is == -1)
+			return NULL;
+		if (is == (int)what)
+			best = names[i];
+	}
+	return best == NULL ? NULL : vm_buf_printf(err, "%s", best);
 }
 
 char *
 vm_old_find(struct vm_store *store, const struct vm_json *vm,
     const char *old_name, struct vm_error *err)
 {
-	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_OLD, err);
-	const char *name = vm_json_string(vm, "name", ""), *best = NULL;
-	bool unfinished;
+	struct vm_error cause = { 0 };
+	char *found = find_newest(store, vm, old_name, TO_GO_BACK_TO, &cause);
 
-	if (names == NULL)
-		return NULL;
-	for (size_t i = 0; names[i] != NULL; i++)
-		if ((old_name == NULL || strcmp(old_name, names[i]) == 0) &&
-		    (best == NULL ||
-			get_number(names[i], name) > get_number(best, name)) &&
-		    is_of(store, names[i], vm, &unfinished) && !unfinished)
-			best = names[i];
-	if (best != NULL)
-		return vm_buf_printf(err, "%s", best);
-	fail_not_found(old_name != NULL ? old_name : name, err);
+	if (found != NULL)
+		return found;
+	if (!vm_error_is_set(&cause))
+		fail_not_found(old_name != NULL ?
+			old_name :
+			vm_json_string(vm, "name", ""),
+		    &cause);
+	if (err != NULL)
+		*err = cause;
 	return NULL;
 }
 
@@ -145,23 +178,21 @@ vm_old_find_next(struct vm_store *store, const char *vm, struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *record = vm_vm_load(store, vm, false,
 	    err);
-	VM_CLEAN_NAMES char **names = NULL;
-	const char *best = NULL;
-	bool unfinished;
+	struct vm_error cause = { 0 };
+	char *found;
 
-	if (record == NULL ||
-	    (names = vm_store_list(store, VM_STORE_OLD, err)) == NULL)
+	if (record == NULL)
 		return NULL;
-	for (size_t i = 0; names[i] != NULL; i++)
-		if ((best == NULL ||
-			get_number(names[i], vm) > get_number(best, vm)) &&
-		    is_of(store, names[i], record, &unfinished) && unfinished)
-			best = names[i];
-	if (best != NULL)
-		return vm_buf_printf(err, "%s", best);
-	vm_error_set(err, VM_E_NO_INPUT, "no_next",
-	    "%s: no upgrade of it is under way", vm);
-	vm_error_hint(err, "vmupgrade %s", vm);
+	found = find_newest(store, record, NULL, UNFINISHED, &cause);
+	if (found != NULL)
+		return found;
+	if (!vm_error_is_set(&cause)) {
+		vm_error_set(&cause, VM_E_NO_INPUT, "no_next",
+		    "%s: no upgrade of it is under way", vm);
+		vm_error_hint(&cause, "vmupgrade %s", vm);
+	}
+	if (err != NULL)
+		*err = cause;
 	return NULL;
 }
 
@@ -264,13 +295,16 @@ vm_old_sweep(struct vm_store *store, const struct vm_json *vm,
     struct vm_error *err)
 {
 	VM_CLEAN_NAMES char **names = vm_store_list(store, VM_STORE_OLD, err);
-	bool unfinished;
 
 	if (names == NULL)
 		return -1;
-	for (size_t i = 0; names[i] != NULL; i++)
-		if (is_of(store, names[i], vm, &unfinished) && unfinished &&
-		    vm_old_remove(store, names[i], err) == -1)
+	for (size_t i = 0; names[i] != NULL; i++) {
+		int is = classify(store, names[i], vm, err);
+
+		if (is == -1 ||
+		    (is == UNFINISHED &&
+			vm_old_remove(store, names[i], err) == -1))
 			return -1;
+	}
 	return 0;
 }

@@ -232,3 +232,19 @@ restore_box() { [[ -e $VMPIPE_ROOT/vms/box ]] || vmrm -q --undo box; }
 	vmclone -q --from m box >/dev/null
 	nomem_sweep vmls --tree
 }
+
+# The old disk is stood in for: what is exchanged are two directories.
+@test "vmupgrade --rollback" {
+	local dense=20
+	make_box
+	cp -a with-box/vms/box with-box/old/box.1
+	ln -f with-box/vms/box/lock with-box/old/box.1/lock
+	prepare() { with_box; }
+	intact()
+	{
+		store_is_whole && qemu-img check -q "$VMPIPE_ROOT/old/box.1/disk.qcow2" &&
+		    jq -e .name "$VMPIPE_ROOT/old/box.1/vm.json" >/dev/null
+	}
+	finished() { [[ $(vmls -Ho name) == box && $(vmls -t old -Ho vm) == box ]]; }
+	nomem_sweep vmupgrade -q --rollback box
+}
