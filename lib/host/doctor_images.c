@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ioprio.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,6 +87,9 @@ check_writers(int dir_fd, const char *file, struct vm_error *err)
 
 	if (fd == -1)
 		return -1;
+	/* who comes just now is told of by a signal that is ignored, not SIGIO */
+	if (fcntl(fd, F_SETSIG, SIGURG) == -1)
+		return vm_error_errno(err, errno, "%s", file);
 	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
 		return fcntl(fd, F_SETLEASE, F_UNLCK) == -1 ?
 		    vm_error_errno(err, errno, "%s", file) :

@@ -212,6 +212,8 @@ trash\tbox.1\tin the trash'
 	    --set 'disks=[{name: t, image: tools}]' db >/dev/null
 	vmclone --from base --mode copy full >/dev/null
 	vmsnap box@before >/dev/null
+	status_is 0 vmls --tree -Ho kind,name,note
+	out_has $'\nvm\tbox\tsnapshots: before\n'
 	vmclone --from box copy >/dev/null
 	vmclone --from copy again >/dev/null
 	# a copy of its own copy is in no circle
