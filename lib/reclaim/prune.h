@@ -27,9 +27,9 @@
  *
  * Clocks.  What is live is never removed, whatever any clock says: a VM (but an
  * ephemeral one that has stopped, ephemeral.h), what it stands on, what a
- * process has locked, what is pinned or leased.  Ages are those of use.h, which a clock that jumps cannot make greater, and they count
- * only for what has no links besides; max_space goes by the order of uses, not
- * by time.
+ * process has locked, what is pinned or leased.  Ages are those of use.h, which
+ * a clock that jumps cannot make greater, and they count only for what has no
+ * links besides; max_space goes by the order of uses, not by time.
  */
 #ifndef VM_RECLAIM_PRUNE_H
 #define VM_RECLAIM_PRUNE_H
