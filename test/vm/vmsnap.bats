@@ -95,6 +95,30 @@ undisturbed()
 	[[ ! -e $VMPIPE_ROOT/vms/d ]]
 }
 
+@test "two disks of a VM that runs: both or none, of one instant" {
+	boot --set 'disks=[{name: data, size: 8M}]' a
+	attach a
+	data=$VMPIPE_ROOT/vms/a/data.qcow2
+	begins() { qemu-io -f qcow2 -c 'read -v 0 16' "$1" | grep -q " $2"; }
+	type_in 'echo first >/dev/vdb; sync'
+	status_is 0 vmsnap a@one
+	[[ $(field snapshot.size) == $(((64 + 8) << 20)) ]]
+	type_in 'echo other >/dev/vdb; sync'
+	status_is 0 vmsnap a@two
+	status_is 0 vmsnap --delete a@two
+	vmclone --from a b >/dev/null
+	detach
+	vmstop -f a >/dev/null
+	begins "$VMPIPE_ROOT/vms/b/data.qcow2" other
+	begins "$data" other
+	for file in "$data" "$(disk a)"; do
+		[[ $(qemu-img snapshot -l "$file" | awk 'NR > 2 { print $2 }') == one ]]
+		qemu-img check -q "$file"
+	done
+	vmsnap --rollback a@one >/dev/null
+	begins "$data" first
+}
+
 @test "what the guest makes zero is zero in the copy" {
 	boot a
 	attach a
@@ -105,6 +129,21 @@ undisturbed()
 	vmstop -f a >/dev/null
 	# the guest was idle: both disks hold the same
 	qemu-img compare -q "$(disk a)" "$(disk b)"
+}
+
+@test "a raw disk of a VM that runs: no snapshot, a copy with its holes" {
+	requires debugfs
+	boot --mode copy a
+	status_is 69 vmsnap a@x
+	attach a
+	type_in 'echo first >/root/file; sync'
+	status_is 0 vmclone --from a b
+	detach
+	vmstop -f a >/dev/null
+	raw_a=$VMPIPE_ROOT/vms/a/disk.raw raw_b=$VMPIPE_ROOT/vms/b/disk.raw
+	[[ $(stat -c %s "$raw_a") == "$(stat -c %s "$raw_b")" ]]
+	(($(stat -c %b "$raw_b") <= $(stat -c %b "$raw_a") + 512))
+	[[ $(debugfs -R 'cat /root/file' "$raw_b?offset=1048576" 2>/dev/null) == first ]]
 }
 
 @test "killed, or told to stop, at any question to QEMU: the VM is as it was" {
