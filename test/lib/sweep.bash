@@ -11,10 +11,11 @@ writing_calls=(openat mkdirat write pwrite64 writev pwritev ftruncate fallocate
 
 # kill_sweep COMMAND...: kill -9 at the Nth of each of these calls, N from 1
 # until it is not reached (every one up to $dense, then fewer); then the same
-# command once more.
+# command once more.  One that is killed with a child may say so in other words
+# ($with_children).
 kill_sweep()
 {
-	local call n status points=0
+	local call n status points=0 want=137
 
 	for call in "${writing_calls[@]}"; do
 		for ((n = 1; ; n += n < ${dense:-10000} ? 1 : n / 3 + 1)); do
