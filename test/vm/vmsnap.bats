@@ -4,6 +4,7 @@ load ../lib/common
 load ../lib/vm
 load ../lib/console
 
+setup() { fresh; PATH=$PATH:/usr/sbin:/sbin; }
 teardown() { detach; stop_vms; stop_servers; }
 
 # boot NAME...: tiny guests that are up.
