@@ -5,8 +5,9 @@ load ../lib/common
 # An image called base in the store; its record in base.json.
 setup()
 {
-	requires mke2fs
+	requires /sbin/mke2fs
 	fresh
+	PATH=$PATH:/usr/sbin:/sbin # e2fsck, blkid
 	head -c 1048576 /dev/urandom >base.raw
 	vmfetch -a base ./base.raw >base.json
 }

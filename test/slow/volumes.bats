@@ -88,7 +88,7 @@ larger=(vmclone -q --from m k --set 'volumes=[{name: d, size: 16M}]')
 }
 
 @test "no room for the file system: 74, and nothing is left" {
-	requires mke2fs
+	requires /sbin/mke2fs
 	fill()
 	{
 		local kib status errors=0

@@ -8,8 +8,9 @@ export LIBGUESTFS_BACKEND=direct
 
 setup()
 {
-	requires mke2fs
+	requires /sbin/mke2fs
 	fresh
+	PATH=$PATH:/usr/sbin:/sbin # e2fsck
 	vmfetch -q -a tiny "$(guest tiny)" >tiny.json
 }
 
