@@ -131,11 +131,14 @@ remove_all() { vmrm -q --volumes k || [[ $? == 66 ]]; }
 			copy_of with-volume
 			injected "$call:signal=KILL:when=$n" vmrm -q --volumes k
 			[[ $status != 0 ]] || break
-			[[ $status == 137 ]] && somewhere && volumes_are_whole
+			[[ $status == 137 ]]
+			somewhere
+			volumes_are_whole
 			remove_all >/dev/null
 			with_data "$VMPIPE_ROOT/trash/k-d.volume.1"
 			vmrm -q --undo k >/dev/null
-			attached 8388608 && with_data "$VMPIPE_ROOT/volumes/k-d"
+			attached 8388608
+			with_data "$VMPIPE_ROOT/volumes/k-d"
 			((++points))
 		done
 	done 2>/dev/null
@@ -152,11 +155,14 @@ remove_all() { vmrm -q --volumes k || [[ $? == 66 ]]; }
 			vmrm -q --volumes k >/dev/null
 			injected "$call:signal=KILL:when=$n" vmrm -q --undo k
 			[[ $status != 0 ]] || break
-			[[ $status == 137 ]] && somewhere && store_is_whole
+			[[ $status == 137 ]]
+			somewhere
+			store_is_whole
 			# what vmdeploy says is to be done
 			[[ ! -d $VMPIPE_ROOT/vms/k ]] || vmrm -q k >/dev/null
 			vmrm -q --undo k >/dev/null
-			attached 8388608 && with_data "$VMPIPE_ROOT/volumes/k-d"
+			attached 8388608
+			with_data "$VMPIPE_ROOT/volumes/k-d"
 			((++points))
 		done
 	done 2>/dev/null
