@@ -182,6 +182,39 @@ note_still(struct vm_json *record, struct vm_error *err)
 	return vm_json_set_string(record, "state", "stopped", err);
 }
 
+/* The one that the record names, as vmrm has written it; else the newest. */
+static uint64_t
+choose(const struct removal *removal, const struct vm_json *record,
+    const char *name)
+{
+	const char *says = vm_json_string(record, "trash", "");
+	char *const one[] = { (char *)(uintptr_t)says, NULL };
+	uint64_t n = vm_publish_newest(one, name);
+
+	for (size_t i = 0; n > 0 && removal->trash[i] != NULL; i++)
+		if (strcmp(removal->trash[i], says) == 0)
+			return n;
+	return vm_publish_newest(removal->trash, name);
+}
+
+/* What came back must be the VM that the record is of. */
+static struct vm_json *
+check_restored(struct removal *removal, const struct vm_json *record,
+    struct vm_error *err)
+{
+	struct vm_store *store = removal->store;
+	VM_CLEAN_JSON struct vm_json *restored = vm_removal_resolve(store,
+	    vm_json_string(record, "name", ""), err);
+
+	if (restored == NULL)
+		return NULL;
+	if (vm_vm_check_facts(restored, record, err) == -1) {
+		vm_error_hint(err, "ls '%s/trash'", store->root);
+		return NULL;
+	}
+	return note_still(restored, err) == -1 ? NULL : VM_TAKE(restored);
+}
+
 /* The record that came back takes the place of *record. */
 static int
 restore_vm(struct removal *removal, struct vm_json **record, char **moved,
@@ -189,14 +222,14 @@ restore_vm(struct removal *removal, struct vm_json **record, char **moved,
 {
 	struct vm_store *store = removal->store;
 	const char *name = vm_json_string(*record, "name", "");
-	uint64_t newest = vm_publish_newest(removal->trash, name);
+	uint64_t which = choose(removal, *record, name);
 	VM_CLEAN_JSON struct vm_json *restored = NULL;
 	VM_CLEAN_FREE char *trash = NULL;
 	int only_volumes;
 
 	if (vm_record_check_name(name, err) == -1)
 		return -1;
-	if (newest == 0) {
+	if (which == 0) {
 		only_volumes = vm_removal_restore_volumes(store,
 		    removal->options->dry_run, *record, err);
 		if (only_volumes != 0)
@@ -208,7 +241,7 @@ restore_vm(struct removal *removal, struct vm_json **record, char **moved,
 	if (removal->options->dry_run &&
 	    faccessat(store->fds[VM_STORE_VMS], name, F_OK, 0) == -1)
 		return plan(*record, "restore", "would be brought back", err);
-	trash = vm_buf_printf(err, "%s.%ju", name, (uintmax_t)newest);
+	trash = vm_buf_printf(err, "%s.%ju", name, (uintmax_t)which);
 	if (trash == NULL)
 		return -1;
 	if (vm_publish_move_unsynced(store, VM_STORE_TRASH, trash, VM_STORE_VMS,
@@ -217,8 +250,8 @@ restore_vm(struct removal *removal, struct vm_json **record, char **moved,
 			vm_error_hint(err, "vmrm %s, and again", name);
 		return -1;
 	}
-	restored = vm_removal_resolve(store, name, err);
-	if (restored == NULL || note_still(restored, err) == -1) {
+	restored = check_restored(removal, *record, err);
+	if (restored == NULL) {
 		/* what has failed has changed nothing */
 		if (vm_publish_move_unsynced(store, VM_STORE_VMS, name,
 			VM_STORE_TRASH, trash, NULL) == -1)

@@ -144,6 +144,26 @@ snapshot_of()
 	[ "$(field error.code)" = not_a_vm ]
 }
 
+@test "the record of what was removed brings that one back, or nothing" {
+	vmrm a >first
+	vmclone --from box a | vmrm >second
+	status_is 0 vmrm --undo <first
+	[ "$(field identity.uuid)" = "$(jq -r .identity.uuid first)" ]
+	[ "$(ls "$VMPIPE_ROOT/trash")" = a.2 ]
+	status_is 0 vmrm a
+	status_is 0 vmrm --undo <second
+	[ "$(field identity.uuid)" = "$(jq -r .identity.uuid second)" ]
+	status_is 0 vmrm a
+
+	# what it names is gone for good: no other VM comes instead
+	rm -r "$VMPIPE_ROOT/trash/"a.*
+	vmclone --from box a | vmrm >third
+	status_is 73 vmrm --undo <second
+	[ "$(field error.code)" = stale_record ]
+	[ "$(ls "$VMPIPE_ROOT/trash")" = "$(jq -r .trash third)" ]
+	[ ! -e "$VMPIPE_ROOT/vms/a" ]
+}
+
 @test "a damaged VM, and one of a newer vmpipe, can be removed" {
 	: >"$VMPIPE_ROOT/vms/a/vm.json"
 	sed -i 's/"vmpipe":1/"vmpipe":2/' "$VMPIPE_ROOT/vms/b/vm.json"
