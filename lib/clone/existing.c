@@ -39,6 +39,21 @@ check_owner(const struct vm_json *stored, const struct vm_json *wanted,
 	return vm_error_hint(err, "vmrm %s", name);
 }
 
+/* A VM that is no copy of that one, or not any more, is not taken for one. */
+static int
+check_copy(const struct vm_json *stored, const struct vm_json *wanted,
+    struct vm_error *err)
+{
+	const char *from = vm_json_string(wanted, "copy_of", NULL);
+
+	if (from == NULL || is_same_text(stored, wanted, "copy_of"))
+		return 0;
+	vm_error_set(err, VM_E_EXISTS, "name_taken",
+	    "it is there, and no copy of %s", from);
+	return vm_error_hint(err, "vmrm %s",
+	    vm_json_string(wanted, "name", ""));
+}
+
 static bool
 has_word(const struct vm_json *drift, const char *word)
 {
@@ -105,7 +120,8 @@ vm_existing_compare(struct vm_store *store,
 		refuse_strange(wanted, err);
 		return NULL;
 	}
-	if (check_owner(stored, wanted, err) == -1)
+	if (check_owner(stored, wanted, err) == -1 ||
+	    check_copy(stored, wanted, err) == -1)
 		return NULL;
 	drift = vm_drift_between(stored, vm_json_get(wanted, "spec"),
 	    vm_json_string(wanted, "image.id", NULL), err);

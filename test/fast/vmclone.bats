@@ -216,6 +216,19 @@ names() { jq -r .name <<<"$output" | paste -sd ' '; }
 	err_has 'run: vmstop copy'
 }
 
+@test "--from a VM: one that is there and is no copy of it is not passed for one" {
+	vmclone --from base box other >/dev/null
+	vmclone --from box copy | jq -r .identity.uuid >first
+	status_is 0 vmclone --from box copy
+	[ "$(jq -r .identity.uuid <<<"$output")" = "$(cat first)" ]
+	for name in other box; do
+		status_is 73 vmclone --from box "$name"
+		[ "$(jq -r .error.code <<<"$output")" = name_taken ]
+		err_has 'no copy of box'
+	done
+	jq -e '.copy_of == null' "$VMPIPE_ROOT/vms/other/vm.json"
+}
+
 @test "private networks: addresses known, unique, kept; a card for ssh" {
 	role '{"replicas": 3, "networks": [{"private": "shop"}]}' >in
 	vmclone <in >first
