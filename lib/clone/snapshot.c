@@ -1,5 +1,8 @@
 #include "lib/clone/snapshot.h"
 
+#include <sys/stat.h>
+
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +12,7 @@
 #include "lib/clone/snapshot_vm.h"
 #include "lib/qemu/img.h"
 #include "lib/store/lineage.h"
+#include "lib/store/old.h"
 #include "lib/store/vm.h"
 
 #define TOOL "vmsnap"
@@ -121,6 +125,37 @@ make_on_all(const struct vm_snapshot_vm *vm, const char *tag,
 	return -1;
 }
 
+/*
+ * Not on all disks: interrupted, or made before an upgrade, which gives the VM
+ * another system disk but not other data disks.  Then it is half of a snapshot
+ * of the disk that was replaced, and not to be lost.
+ */
+static int
+check_half(const struct vm_snapshot_vm *vm, const size_t *has, size_t count,
+    const char *tag, struct vm_error *err)
+{
+	const struct vm_json *disks = vm_json_get(vm->record, "disks");
+	VM_CLEAN_FREE char *old = NULL;
+	bool is_shared = false;
+	struct stat st;
+
+	for (size_t i = 0; i < count; i++)
+		is_shared = is_shared ||
+		    (fstatat(vm->dir_fd,
+			 vm_vm_disk_file(vm_json_at(disks, has[i])), &st,
+			 AT_SYMLINK_NOFOLLOW) == 0 &&
+			st.st_nlink > 1);
+	if (!is_shared ||
+	    (old = vm_old_find(vm->store, vm->record, NULL, NULL)) == NULL)
+		return 0;
+	vm_error_set(err, VM_E_EXISTS, "snapshot_of_old",
+	    "%s: only %zu of its %zu disks have the snapshot %s, which may "
+	    "belong to the disk that an upgrade has replaced: take another tag",
+	    vm->name, count, vm->count, tag);
+	return vm_error_hint(err, "vmupgrade --rollback %s, to have that disk",
+	    vm->name);
+}
+
 static int
 make_tag(const struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
     struct vm_error *err)
@@ -142,6 +177,8 @@ make_tag(const struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
 		return vm_error_hint(err, "vmsnap --delete %s@%s", vm->name,
 		    tag);
 	}
+	if (check_half(vm, has, count, tag, err) == -1)
+		return -1;
 	if (dry_run)
 		return 0;
 	if (count > 0 && delete_from(vm, has, count, tag, err) == -1)
@@ -164,6 +201,8 @@ roll_back(struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
 	}
 	if (count == 0)
 		return vm_snapshot_vm_miss(vm, tag, err);
+	if (check_half(vm, has, count < vm->count ? count : 0, tag, err) == -1)
+		return -1;
 	if (count < vm->count) {
 		vm_error_set(err, VM_E_DATA, "partial_snapshot",
 		    "%s: only %zu of its %zu disks have the snapshot %s",

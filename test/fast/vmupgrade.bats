@@ -379,6 +379,27 @@ in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 	no_litter
 }
 
+@test "a snapshot of the old disk keeps its half on a data disk" {
+	requires qemu-img qemu-io
+	vmclone --from img --set 'disks=[{name: more, size: 4M}]' box >clone.json
+	edit box '.started = true | .state = "stopped"'
+	image 2
+	more=$VMPIPE_ROOT/vms/box/more.qcow2
+	qemu-io -f qcow2 -c 'write -q -P 1 0 64k' "$more"
+	vmsnap box@before >/dev/null
+	qemu-io -f qcow2 -c 'write -q -P 2 0 64k' "$more"
+	vmupgrade box >/dev/null
+	for options in '' -n --rollback; do
+		status_is 73 vmsnap $options box@before
+		err_has 'take another tag; run: vmupgrade --rollback box'
+	done
+	status_is 0 vmsnap box@after
+	status_is 0 vmupgrade --rollback box
+	status_is 73 vmsnap --rollback box@after
+	status_is 0 vmsnap --rollback box@before
+	qemu-io -f qcow2 -c 'read -q -P 1 0 64k' "$more"
+}
+
 @test "a raw clone stays one" {
 	vmclone --from img --mode copy box >/dev/null
 	edit box '.started = true | .state = "stopped"'
