@@ -10,6 +10,7 @@ struct opts {
 	struct vm_cli_values values;
 	bool list;
 	bool rollback;
+	bool no_start;
 	bool delete;
 };
 
@@ -20,9 +21,13 @@ static const struct vm_cli_option options[] = {
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, list) },
 	{ .name = "rollback",
-	    .help = "put a stopped VM's disks back to the snapshot",
+	    .help = "put the VM's disks back to the snapshot",
 	    .type = VM_CLI_FLAG,
 	    .offset = offsetof(struct opts, rollback) },
+	{ .name = "no-start",
+	    .help = "with --rollback: do not start again what was stopped",
+	    .type = VM_CLI_FLAG,
+	    .offset = offsetof(struct opts, no_start) },
 	{ .name = "delete",
 	    .help = "delete the snapshot; the disks stay as they are",
 	    .type = VM_CLI_FLAG,
@@ -102,9 +107,15 @@ change(const struct opts *o, struct vm_error *err)
 		.allow_empty = o->values.allow_empty,
 		.any_name = true,
 		.resolve = vm_snapshot_resolve };
-	enum vm_snapshot_action action = o->rollback ? VM_SNAPSHOT_ROLLBACK :
-	    o->delete				     ? VM_SNAPSHOT_DELETE :
-						       VM_SNAPSHOT_MAKE;
+	const struct vm_snapshot_options wish = {
+		.action = o->rollback ? VM_SNAPSHOT_ROLLBACK :
+		    o->delete	      ? VM_SNAPSHOT_DELETE :
+					VM_SNAPSHOT_MAKE,
+		.no_start = o->no_start,
+		.dry_run = o->values.dry_run,
+		.quiet = o->values.quiet,
+		.verbose = (int)o->values.verbose,
+	};
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
 	int work;
@@ -112,9 +123,7 @@ change(const struct opts *o, struct vm_error *err)
 	work = vm_store_read_input(&input, o->values.root, cli.name, &store,
 	    &records, err);
 	if (work == -1 ||
-	    (work == 1 &&
-		vm_snapshot_run(store, action, o->values.dry_run, &records,
-		    err) == -1))
+	    (work == 1 && vm_snapshot_run(store, &wish, &records, err) == -1))
 		return -1;
 	return vm_output_finish(&vm_output_pipe, &o->values, cli.name, &records,
 	    err);
@@ -126,6 +135,8 @@ run(const struct opts *o, struct vm_error *err)
 	if (o->list + o->rollback + o->delete > 1)
 		return vm_cli_usage(&cli, err,
 		    "-l, --rollback and --delete: one at a time");
+	if (o->no_start && !o->rollback)
+		return vm_cli_usage(&cli, err, "--no-start is for --rollback");
 	return wants_list(o) ? list(o, err) : change(o, err);
 }
 

@@ -3,11 +3,12 @@
 #include <stdio.h>
 
 #include "lib/base/fd.h"
-#include "lib/record/uuid.h"
 #include "lib/disk/copy.h"
 #include "lib/disk/qcow2.h"
 #include "lib/qemu/img.h"
+#include "lib/record/uuid.h"
 #include "lib/store/publish.h"
+#include "lib/store/tool.h"
 #include "lib/store/vm.h"
 
 #define META "vm.json"
@@ -78,4 +79,64 @@ vm_rollback_vm(struct vm_snapshot_vm *vm, const char *tag, struct vm_error *err)
 		return -1;
 	return vm_publish_commit(&publish, VM_STORE_VMS, vm->name,
 	    VM_PUBLISH_REPLACE, err);
+}
+
+/* ---- of a VM that runs ---- */
+
+static int
+run_tool(struct vm_store *store, const char *program, const char *name,
+    const struct vm_snapshot_options *options, struct vm_error *err)
+{
+	const struct vm_tool tool = { .program = program,
+		.quiet = options->quiet,
+		.verbose = options->verbose };
+	VM_CLEAN_JSON struct vm_json *record = vm_tool_run_one(store, &tool,
+	    name, err);
+
+	return record == NULL ? -1 : 0;
+}
+
+/* It has been stopped: look at it again, under its lock now. */
+static int
+lock_and_revert(struct vm_snapshot_vm *vm, const char *tag,
+    struct vm_error *err)
+{
+	struct vm_store *store = vm->store;
+	const char *name = vm->name;
+	int rc;
+
+	vm_snapshot_vm_close(vm);
+	if (vm_snapshot_vm_open(store, name, vm, err) == -1)
+		return -1;
+	if (vm->lock_fd == -1)
+		return vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
+		    "%s: somebody has started it again just now", name);
+	rc = vm_rollback_vm(vm, tag, err);
+	vm_clean_fd(&vm->lock_fd);
+	vm->lock_fd = -1;
+	return rc;
+}
+
+int
+vm_rollback_running(struct vm_snapshot_vm *vm, const char *tag,
+    const struct vm_snapshot_options *options, struct vm_error *err)
+{
+	struct vm_store *store = vm->store;
+	const char *name = vm->name;
+	struct vm_error not_started = { 0 };
+
+	if (run_tool(store, "vmstop", name, options, err) == -1)
+		return vm_error_wrap(err, "%s: cannot be stopped", name);
+	if (lock_and_revert(vm, tag, err) == 0) {
+		if (options->no_start ||
+		    run_tool(store, "vmdeploy", name, options, err) == 0)
+			return 0;
+		vm_error_wrap(err, "%s: gone back, but not started", name);
+		return vm_error_hint(err, "vmdeploy %s", name);
+	}
+	if (options->no_start ||
+	    run_tool(store, "vmdeploy", name, options, &not_started) == 0)
+		return vm_error_wrap(err, "not gone back");
+	vm_error_wrap(err, "not gone back, and not started again");
+	return vm_error_hint(err, "vmdeploy %s", name);
 }

@@ -187,18 +187,12 @@ make_tag(const struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
 }
 
 static int
-roll_back(struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
-    struct vm_error *err)
+roll_back(struct vm_snapshot_vm *vm, const char *tag,
+    const struct vm_snapshot_options *options, struct vm_error *err)
 {
 	size_t has[VM_LIVE_MAX];
 	size_t count = vm_snapshot_vm_find(vm, tag, has);
 
-	if (vm->lock_fd == -1) {
-		vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
-		    "%s: it runs: only a stopped VM's disk goes back",
-		    vm->name);
-		return vm_error_hint(err, "vmstop %s", vm->name);
-	}
 	if (count == 0)
 		return vm_snapshot_vm_miss(vm, tag, err);
 	if (check_half(vm, has, count < vm->count ? count : 0, tag, err) == -1)
@@ -212,10 +206,37 @@ roll_back(struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
 	}
 	if (vm_lineage_check(vm->store, vm->record, vm->dir_fd, err) == -1)
 		return vm_error_wrap(err, "%s", vm->name);
-	return dry_run ? 0 : vm_rollback_vm(vm, tag, err);
+	if (options->dry_run)
+		return 0;
+	return vm->lock_fd == -1 ? vm_rollback_running(vm, tag, options, err) :
+				   vm_rollback_vm(vm, tag, err);
 }
 
 /* ---- records ---- */
+
+/* What the VM is after it has gone back is not what the record said. */
+static int
+take_facts(struct vm_store *store, struct vm_json *record, struct vm_error *err)
+{
+	static const char *const facts[] = { "state", "disks", "identity",
+		"run", "ssh", "stopped_by", "timing_ms" };
+	VM_CLEAN_JSON struct vm_json *now = vm_vm_load(store,
+	    vm_json_string(record, "name", ""), false, err);
+	size_t i;
+
+	if (now == NULL)
+		return -1;
+	for (i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		const struct vm_json *value = vm_json_member(now, facts[i]);
+
+		vm_json_delete(record, facts[i]);
+		if (value != NULL &&
+		    vm_json_set_member(record, facts[i], vm_json_copy(value),
+			err) == -1)
+			return -1;
+	}
+	return 0;
+}
 
 /* What the record says afterwards. */
 static int
@@ -230,32 +251,29 @@ note(struct vm_snapshot_vm *vm, enum vm_snapshot_action action, const char *tag,
 	}
 	if ((action == VM_SNAPSHOT_MAKE &&
 		vm_snapshot_vm_read(vm, err) == -1) ||
-	    vm_snapshot_vm_describe(vm, tag, now, err) == -1)
-		return -1;
-	if (action == VM_SNAPSHOT_ROLLBACK &&
-	    vm_json_set_string(record, "identity.generation_id",
-		vm_json_string(vm->record, "identity.generation_id", ""),
-		err) == -1)
+	    vm_snapshot_vm_describe(vm, tag, now, err) == -1 ||
+	    (action == VM_SNAPSHOT_ROLLBACK &&
+		take_facts(vm->store, record, err) == -1))
 		return -1;
 	return vm_json_set(record, "snapshot", VM_TAKE(now), err);
 }
 
 static int
-do_action(struct vm_snapshot_vm *vm, enum vm_snapshot_action action,
-    const char *tag, bool dry_run, struct vm_error *err)
+do_action(struct vm_snapshot_vm *vm, const struct vm_snapshot_options *options,
+    const char *tag, struct vm_error *err)
 {
-	switch (action) {
+	switch (options->action) {
 	case VM_SNAPSHOT_MAKE:
-		return make_tag(vm, tag, dry_run, err);
+		return make_tag(vm, tag, options->dry_run, err);
 	case VM_SNAPSHOT_DELETE:
-		return delete_tag(vm, tag, dry_run, err);
+		return delete_tag(vm, tag, options->dry_run, err);
 	default:
-		return roll_back(vm, tag, dry_run, err);
+		return roll_back(vm, tag, options, err);
 	}
 }
 
 static int
-do_one(struct vm_store *store, enum vm_snapshot_action action, bool dry_run,
+do_one(struct vm_store *store, const struct vm_snapshot_options *options,
     struct vm_json *record, struct vm_error *err)
 {
 	static const char *const verbs[] = { "make", "delete", "rollback" };
@@ -271,17 +289,19 @@ do_one(struct vm_store *store, enum vm_snapshot_action action, bool dry_run,
 	if (check_tag(tag, err) == -1 ||
 	    vm_snapshot_vm_open(store, name, &vm, err) == -1 ||
 	    vm_vm_check_facts(vm.record, record, err) == -1 ||
-	    do_action(&vm, action, tag, dry_run, err) == -1)
+	    do_action(&vm, options, tag, err) == -1)
 		return -1;
-	if (!dry_run)
-		return note(&vm, action, tag, record, err);
-	vm_log(VM_LOG_WARN, "%s@%s: %s", name, tag, words[action]);
-	return vm_json_set_string(record, "planned", verbs[action], err);
+	if (!options->dry_run)
+		return note(&vm, options->action, tag, record, err);
+	vm_log(VM_LOG_WARN, "%s@%s: %s", name, tag, words[options->action]);
+	return vm_json_set_string(record, "planned", verbs[options->action],
+	    err);
 }
 
 int
-vm_snapshot_run(struct vm_store *store, enum vm_snapshot_action action,
-    bool dry_run, struct vm_records *records, struct vm_error *err)
+vm_snapshot_run(struct vm_store *store,
+    const struct vm_snapshot_options *options, struct vm_records *records,
+    struct vm_error *err)
 {
 	size_t i;
 
@@ -292,8 +312,7 @@ vm_snapshot_run(struct vm_store *store, enum vm_snapshot_action action,
 		if (vm_record_is_failed(record))
 			continue;
 		if ((vm_proc_check_stop(&failure) == -1 ||
-			do_one(store, action, dry_run, record, &failure) ==
-			    -1) &&
+			do_one(store, options, record, &failure) == -1) &&
 		    vm_record_fail(record, TOOL, &failure, err) == -1)
 			return -1;
 	}

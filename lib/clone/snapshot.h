@@ -8,10 +8,11 @@
  * could disagree with them.
  *
  * Of a VM that runs they are made and deleted by its QEMU (lib/qemu/live.h), of
- * a stopped one by qemu-img under the VM's lock.  Going back (rollback) is for
- * stopped VMs: a new directory is built beside, its disks copied and reverted
- * there, and the two change places, so a VM is as it was or as it is to be,
- * whoever is killed; its generation ID is new.
+ * a stopped one by qemu-img under the VM's lock.  To go back (rollback) a
+ * new directory is built beside, the disks copied and reverted there, and the
+ * two change places, so a VM is as it was or as it is to be, whoever is killed;
+ * its generation ID is new.  One that runs is stopped for that, and started
+ * again.
  *
  * Killed between two disks of one VM making or deleting leaves a snapshot that
  * only some of them have.  It is listed as "partial", cannot be gone back to,
@@ -31,6 +32,14 @@ enum vm_snapshot_action {
 	VM_SNAPSHOT_ROLLBACK
 };
 
+struct vm_snapshot_options {
+	enum vm_snapshot_action action;
+	bool no_start; /* rollback: what was stopped for it stays so */
+	bool dry_run;  /* say what would be done */
+	bool quiet;    /* these two to the commands it runs */
+	int verbose;
+};
+
 /*
  * vm_input_resolve (with any_name), context the store: the record of the VM of
  * "NAME@TAG", with the member "snapshot":{"tag":TAG}.  VM_E_USAGE "bad_tag": a
@@ -47,9 +56,9 @@ struct vm_json *vm_snapshot_resolve(void *store, const char *name,
  * "in_use", VM_E_IO and so on.  A dry run sets "planned".  -1 only when nothing
  * could be tried.
  */
-int vm_snapshot_run(struct vm_store *store, enum vm_snapshot_action action,
-    bool dry_run, struct vm_records *records, struct vm_error *err)
-    VM_MUST_CHECK;
+int vm_snapshot_run(struct vm_store *store,
+    const struct vm_snapshot_options *options, struct vm_records *records,
+    struct vm_error *err) VM_MUST_CHECK;
 
 /*
  * Append a record {"kind":"snapshot","name":"NAME@TAG","vm","tag","created",

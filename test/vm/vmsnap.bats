@@ -44,8 +44,6 @@ undisturbed()
 	status_is 0 vmsnap -lHo name
 	out_is $'a@first\na@second'
 	status_is 73 vmsnap a@first
-	status_is 75 vmsnap --rollback a@first
-	err_is 'vmsnap: a: it runs: only a stopped VM'"'"'s disk goes back; run: vmstop a'
 	status_is 0 vmsnap --delete a@second
 	status_is 66 vmsnap --delete a@second
 	undisturbed a "$pid"
@@ -63,6 +61,24 @@ undisturbed()
 	attach a
 	type_in 'echo now-$(cat /root/file)'
 	says now-first
+	detach
+
+	# one that runs is stopped for it, and started again
+	pid=$(pid_of a)
+	status_is 66 vmsnap --rollback a@nothing
+	undisturbed a "$pid"
+	attach a
+	type_in 'echo third >/root/file; sync'
+	detach
+	status_is 0 vmsnap --rollback a@first
+	[[ $(field state) == ready && $(field snapshot.tag) == first ]]
+	[[ $(pid_of a) != "$pid" && $(field run.pid) == "$(pid_of a)" ]]
+	attach a
+	type_in 'echo again-$(cat /root/file)'
+	says again-first
+	detach
+	status_is 0 vmsnap --rollback --no-start a@first
+	[[ $(field state) == stopped ]]
 }
 
 @test "a copy of a VM that runs: its disk at one instant, an identity of its own" {
