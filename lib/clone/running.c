@@ -105,14 +105,12 @@ take_copies(struct vm_source *source, struct copies *copies)
 	source->disk_fd = VM_TAKE_FD(copies->targets[0].fd);
 	for (size_t i = 1; i < copies->count; i++) {
 		struct vm_live_target *target = &copies->targets[i];
+		struct vm_source_disk *disk =
+		    &source->further[source->further_count++];
 
-		source->further[source->further_count++] =
-		    (struct vm_source_disk){
-			    .name = vm_json_string(vm_json_at(disks,
-						       target->disk),
-				"name", ""),
-			    .fd = VM_TAKE_FD(target->fd),
-		    };
+		disk->name = vm_json_string(vm_json_at(disks, target->disk),
+		    "name", "");
+		disk->fd = VM_TAKE_FD(target->fd);
 	}
 }
 

@@ -87,7 +87,7 @@ check_writers(int dir_fd, const char *file, struct vm_error *err)
 
 	if (fd == -1)
 		return -1;
-	/* who comes just now is told of by a signal that is ignored, not SIGIO */
+	/* who comes just now is told by a signal that is ignored, not SIGIO */
 	if (fcntl(fd, F_SETSIG, SIGURG) == -1)
 		return vm_error_errno(err, errno, "%s", file);
 	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)

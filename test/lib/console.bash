@@ -30,6 +30,7 @@ type_in()
 {
 	local mark=typed-$((++typed))-$RANDOM
 
+	# shellcheck disable=SC2016 # for the guest's shell to work out
 	printf '%s\necho %s-$((0))-%s\n' "$1" "${mark%%-*}" "${mark#*-}" \
 	    >&"$keys"
 	wait_for -t 60 grep -q "typed-0-${mark#*-}" "$console_log"
