@@ -137,6 +137,8 @@ vm_existing_compare(struct vm_store *store,
 	*rebuild = !vm_json_bool(stored, "started", false) &&
 	    (has_word(drift, "image") || has_word(drift, "disk") ||
 		has_word(drift, "machine"));
+	if (*rebuild && vm_vm_check_rebuild(store, stored, err) == -1)
+		return NULL;
 	if (take_wanted(stored, wanted, err) == -1)
 		return NULL;
 	return VM_TAKE(stored);
@@ -188,6 +190,8 @@ vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
 	if (vm_json_bool(stored, "started", false))
 		return vm_error_set(err, VM_E_TRY_AGAIN, "in_use",
 		    "it was started just now");
+	if (vm_vm_check_rebuild(store, stored, err) == -1)
+		return -1;
 	for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		const struct vm_json *value = vm_json_get(stored, kept[i]);
 

@@ -332,6 +332,9 @@ vm_plan_make(struct vm_store *store, const struct vm_json *record,
 	decide(plan, &wish);
 	if (plan->action == VM_PLAN_PASS)
 		return 0;
+	if (plan->action == VM_PLAN_REBUILD && !next &&
+	    vm_vm_check_rebuild(store, stored, err) == -1)
+		return -1;
 	if (share_out(plan, &wish, hand, err) == -1)
 		return -1;
 	return set_applied(plan, &wish, hand, err);

@@ -41,7 +41,8 @@ struct vm_plan {
  * (NULL: none).  next: about its next directory, in old/ (store/old.h).
  *
  * VM_E_DATA "bad_spec", "bad_operation", "unknown_address"; VM_E_NO_INPUT
- * "vm_not_found", "file_not_found", "no_next"; VM_E_EXISTS "stale_record".
+ * "vm_not_found", "file_not_found", "no_next"; VM_E_EXISTS "stale_record",
+ * "has_snapshots".
  */
 int vm_plan_make(struct vm_store *store, const struct vm_json *record,
     const struct vm_json *hand, bool next, struct vm_plan *plan,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/fd.h"
+#include "lib/disk/snapshots.h"
 #include "lib/record/record.h"
 #include "lib/store/meta.h"
 
@@ -368,4 +370,29 @@ vm_vm_check_facts(const struct vm_json *stored, const struct vm_json *record,
 			return stale(a, facts[i], ours, theirs, err);
 	}
 	return check_disks(a, b, err);
+}
+
+int
+vm_vm_check_rebuild(struct vm_store *store, const struct vm_json *stored,
+    struct vm_error *err)
+{
+	const char *name = vm_json_string(stored, "name", "");
+	const char *file = vm_vm_disk_file(vm_json_get(stored, "disks.0"));
+	VM_CLEAN_FREE char *path = vm_buf_printf(err, "%s/%s", name, file);
+	VM_CLEAN_FD int fd = -1;
+	size_t count;
+
+	if (path == NULL)
+		return -1;
+	/* a disk that cannot be read has none to lose */
+	fd = vm_fd_open_regular(store->fds[VM_STORE_VMS], path, NULL);
+	if (fd == -1 || vm_snapshots_count(fd, &count, NULL) == -1 ||
+	    count == 0)
+		return 0;
+	vm_error_set(err, VM_E_EXISTS, "has_snapshots",
+	    "it has never run and would be built again, but has %zu snapshot%s,"
+	    " which would be lost",
+	    count, count == 1 ? "" : "s");
+	return vm_error_hint(err, "vmsnap -lHo name %s | vmsnap --delete",
+	    name);
 }

@@ -67,6 +67,13 @@ int vm_vm_check_facts(const struct vm_json *stored,
  */
 const char *vm_vm_disk_file(const struct vm_json *disk) VM_MUST_CHECK;
 
+/*
+ * May its disk be built again, and what is on it go?  VM_E_EXISTS
+ * "has_snapshots" when somebody keeps a moment of it (vmsnap).
+ */
+int vm_vm_check_rebuild(struct vm_store *store, const struct vm_json *stored,
+    struct vm_error *err) VM_MUST_CHECK;
+
 /* vm_input_resolve: context is the store. */
 struct vm_json *vm_vm_resolve(void *store, const char *name,
     struct vm_error *err) VM_MUST_CHECK;

@@ -224,3 +224,23 @@ tags() { qemu-img snapshot -l "${1:-$disk}" | awk 'NR > 2 { print $2 }'; }
 	[[ $(snapshot) == "$before" ]]
 	no_litter
 }
+
+@test "a VM that never ran is not built again over its snapshots" {
+	write 1
+	vmsnap a@keep >/dev/null
+	for command in 'vmclone --from box --size 2G' 'vmclone -n --from box --size 2G' \
+	    'vmcustomize --hostname x' 'vmcustomize -n --hostname x'; do
+		# shellcheck disable=SC2086
+		status_is 73 $command a
+		err_is "${command%% *}: a: it has never run and would be built again, but has 1 snapshot, which would be lost; run: vmsnap -lHo name a | vmsnap --delete"
+		[ "$(field error.code)" = has_snapshots ]
+	done
+	[ "$(tags)" = keep ]
+	holds 1
+
+	status_is 0 vmclone --from box a
+	[ "$(tags)" = keep ]
+	vmsnap -lHo name a | vmsnap --delete >/dev/null
+	status_is 0 vmclone --from box --size 2G a
+	[ "$(field disks[0].size)" = 2147483648 ]
+}
