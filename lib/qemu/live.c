@@ -78,36 +78,57 @@ add_action(struct vm_json *actions, const char *type, struct vm_json *data,
 
 /* ---- copies ---- */
 
-/*
- * A copy that finds no space would make the guest's writes fail, which must
- * save there first what they overwrite: not begun, then.
- */
+/* What the copy may take, at most. */
 static int
-check_space(const struct vm_session *session,
-    const struct vm_live_target *target, struct vm_error *err)
+measure(const struct vm_session *session, const struct vm_live_target *target,
+    uint64_t *need, struct vm_error *err)
 {
 	const struct vm_json *disk = vm_json_at(vm_json_get(session->record,
 						    "disks"),
 	    target->disk);
-	char needs[VM_SIZE_TEXT];
-	struct statvfs fs;
 	struct stat st, own;
-	uint64_t need;
 
 	if (fstatat(session->dir_fd, vm_vm_disk_file(disk), &st,
 		AT_SYMLINK_NOFOLLOW) == -1 ||
-	    fstat(target->fd, &own) == -1 || fstatvfs(target->fd, &fs) == -1)
+	    fstat(target->fd, &own) == -1)
 		return vm_error_errno(err, errno, "%s: disk %zu", session->name,
 		    target->disk);
 	/* QEMU fills the holes of a raw file until it is done. */
-	need = strcmp(target->format, "raw") == 0 ?
+	*need = strcmp(target->format, "raw") == 0 ?
 	    (uint64_t)own.st_size :
 	    (uint64_t)st.st_blocks * 512;
-	if (need + need / 16 <= fs.f_bavail * fs.f_frsize)
+	return 0;
+}
+
+/*
+ * A copy that finds no space would make the guest's writes fail, which must
+ * save there first what they overwrite: not begun, then.  All copies are in the
+ * store's tmp/, and under way together.
+ */
+static int
+check_space(const struct vm_session *session,
+    const struct vm_live_target *targets, size_t count, struct vm_error *err)
+{
+	uint64_t needs = 0, need = 0;
+	char text[VM_SIZE_TEXT];
+	struct statvfs fs;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (measure(session, &targets[i], &need, err) == -1)
+			return -1;
+		needs += need + need / 16;
+	}
+	if (count == 0)
+		return 0;
+	if (fstatvfs(targets[0].fd, &fs) == -1)
+		return vm_error_errno(err, errno, "%s", session->name);
+	if (needs <= fs.f_bavail * fs.f_frsize)
 		return 0;
 	return vm_error_set(err, VM_E_IO, "no_space",
-	    "%s: a copy of its disk may need %s, more than is free",
-	    session->name, vm_size_format(need, false, needs));
+	    "%s: a copy of its disk%s may need %s, more than is free",
+	    session->name, count > 1 ? "s" : "",
+	    vm_size_format(needs, false, text));
 }
 
 /* An open file description of its own: QEMU's locks end with it, not us. */
@@ -165,11 +186,11 @@ add_targets(const struct vm_session *session,
 	VM_CLEAN_QMP struct vm_qmp qmp = VM_QMP_CLOSED;
 	size_t i;
 
-	if (vm_session_connect(session, &qmp, err) == -1)
+	if (check_space(session, targets, count, err) == -1 ||
+	    vm_session_connect(session, &qmp, err) == -1)
 		return -1;
 	for (i = 0; i < count; i++) {
-		if (check_space(session, &targets[i], err) == -1 ||
-		    add_target(&qmp, &targets[i], i, err) == -1)
+		if (add_target(&qmp, &targets[i], i, err) == -1)
 			return -1;
 	}
 	return 0;

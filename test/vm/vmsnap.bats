@@ -3,6 +3,7 @@
 load ../lib/common
 load ../lib/vm
 load ../lib/console
+load ../lib/smalldisk
 
 setup() { fresh; PATH=$PATH:/usr/sbin:/sbin; }
 teardown() { detach; stop_vms; stop_servers; }
@@ -134,6 +135,34 @@ undisturbed()
 	done
 	vmsnap --rollback a@one >/dev/null
 	begins "$data" first
+}
+
+# Two data disks of 20 MiB, and room for a copy of only one of them.
+little_space()
+{
+	disk_size 262144
+	vmfetch -a tiny "$VMPIPE_GUESTS/tiny.qcow2" |
+	    vmclone --set memory=128M --set 'ready={serial: "tiny tiny ready"}' \
+		--set 'disks=[{name: one, size: 64M}, {name: two, size: 64M}]' \
+		a >made
+	for name in one two; do
+		qemu-io -f qcow2 -c 'write -q -P 1 0 20M' \
+		    "$VMPIPE_ROOT/vms/a/$name.qcow2"
+	done
+	vmdeploy <made >/dev/null
+	disk_size $(($(df -k --output=used "$VMPIPE_ROOT" | tail -n 1) + 30720))
+	vmclone --from a b >out && exit 1 || status=$?
+	vmstop -f a >/dev/null
+	[ $status = 74 ]
+}
+
+@test "a copy of all disks of a VM that runs is not begun without the space" {
+	requires jq qemu-io "$VMPIPE_GUESTS/tiny.qcow2"
+	export VMPIPE_GUESTS
+	export -f little_space
+	on_small_disk little_space
+	[[ $(jq -r .error.code out) == no_space ]]
+	err_has 'a copy of its disks may need 4'
 }
 
 @test "what the guest makes zero is zero in the copy" {
