@@ -340,6 +340,9 @@ vm_renew_exchange(struct vm_renew *renew, bool running, struct vm_error *err)
 	    vm_old_save(store, renew->object, next, err) == -1 ||
 	    vm_old_exchange(store, name, renew->object, err) == -1)
 		return -1;
+	/* the addresses are its own now: others need not wait for its start */
+	vm_ledger_free(renew->ledger);
+	renew->ledger = NULL;
 	/* a volume can be grown again, and is no reason to go back */
 	if (vm_disks_settle(store, &renew->disks, next, &ungrown) == -1)
 		vm_log(VM_LOG_WARN, "%s: %s", name, ungrown.message);
