@@ -204,6 +204,15 @@ roll_back(struct vm_snapshot_vm *vm, const char *tag,
 		return vm_error_hint(err, "vmsnap --delete %s@%s", vm->name,
 		    tag);
 	}
+	if (vm->lock_fd == -1 && vm_json_bool(vm->record, "ephemeral", false)) {
+		vm_error_set(err, VM_E_USAGE, "ephemeral",
+		    "%s: it runs, and is there for one run: stopped, it would "
+		    "be gone",
+		    vm->name);
+		return vm_error_hint(err,
+		    "vmclone --from %s %s-copy, to have one that stays",
+		    vm->name, vm->name);
+	}
 	if (vm_lineage_check(vm->store, vm->record, vm->dir_fd, err) == -1)
 		return vm_error_wrap(err, "%s", vm->name);
 	if (options->dry_run)

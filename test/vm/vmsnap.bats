@@ -137,6 +137,18 @@ undisturbed()
 	begins "$data" first
 }
 
+@test "an ephemeral VM does not go back: it would be gone" {
+	boot --ephemeral a
+	vmsnap a@first >/dev/null
+	pid=$(pid_of a)
+	for options in '' -n; do
+		status_is 64 vmsnap --rollback $options a@first
+		err_has 'stopped, it would be gone; run: vmclone --from a a-copy'
+	done
+	undisturbed a "$pid"
+	status_is 0 vmclone --from a a-copy
+}
+
 # Two data disks of 20 MiB, and room for a copy of only one of them.
 little_space()
 {
