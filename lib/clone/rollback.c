@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "lib/base/fd.h"
+#include "lib/clone/snapshot_note.h"
 #include "lib/disk/copy.h"
 #include "lib/disk/qcow2.h"
 #include "lib/qemu/img.h"
@@ -72,7 +73,8 @@ vm_rollback_vm(struct vm_snapshot_vm *vm, const char *tag, struct vm_error *err)
 		if (revert_disk(vm, &vm->disks[i], tag, &publish, err) == -1)
 			return -1;
 	}
-	if (vm_uuid_renew_generation(vm->record, err) == -1 ||
+	if (vm_snapshot_note_restore(vm, tag, err) == -1 ||
+	    vm_uuid_renew_generation(vm->record, err) == -1 ||
 	    vm_vm_format(vm->record, &text, err) == -1 ||
 	    vm_publish_write(&publish, META, 0600, text.data, text.len, err) ==
 		-1)

@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
 #include "lib/clone/rollback.h"
+#include "lib/clone/snapshot_note.h"
 #include "lib/clone/snapshot_vm.h"
 #include "lib/qemu/img.h"
 #include "lib/store/lineage.h"
@@ -102,7 +103,12 @@ delete_tag(const struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
 
 	if (count == 0)
 		return vm_snapshot_vm_miss(vm, tag, err);
-	return dry_run ? 0 : delete_from(vm, has, count, tag, err);
+	if (dry_run)
+		return 0;
+	if (delete_from(vm, has, count, tag, err) == -1)
+		return -1;
+	vm_snapshot_note_remove(vm, tag);
+	return 0;
 }
 
 static int
@@ -183,7 +189,12 @@ make_tag(const struct vm_snapshot_vm *vm, const char *tag, bool dry_run,
 		return 0;
 	if (count > 0 && delete_from(vm, has, count, tag, err) == -1)
 		return -1;
-	return make_on_all(vm, tag, err);
+	if (vm_snapshot_note_write(vm, tag, err) == -1)
+		return -1;
+	if (make_on_all(vm, tag, err) == 0)
+		return 0;
+	vm_snapshot_note_remove(vm, tag);
+	return -1;
 }
 
 static int
@@ -228,7 +239,7 @@ static int
 take_facts(struct vm_store *store, struct vm_json *record, struct vm_error *err)
 {
 	static const char *const facts[] = { "state", "disks", "identity",
-		"run", "ssh", "stopped_by", "timing_ms" };
+		"applied", "run", "ssh", "stopped_by", "timing_ms" };
 	VM_CLEAN_JSON struct vm_json *now = vm_vm_load(store,
 	    vm_json_string(record, "name", ""), false, err);
 	size_t i;

@@ -175,6 +175,32 @@ tags() { qemu-img snapshot -l "${1:-$disk}" | awk 'NR > 2 { print $2 }'; }
 	[[ $(tags; tags "$data") == '' ]]
 }
 
+@test "what was applied to the disk goes back with it" {
+	json=$VMPIPE_ROOT/vms/a/vm.json
+	change() { jq -c "$1" "$json" >new && cat new >"$json"; }
+	vmsnap a@bare >/dev/null
+	change '.applied = {identity: "i", operations: [{mkdir: "/one"}]}'
+	vmsnap a@one >/dev/null
+	change '.applied.operations += [{mkdir: "/two"}]'
+	status_is 0 vmsnap --rollback a@one
+	[[ $(field 'applied.operations[].mkdir') == /one ]]
+	[[ $(jq -c .applied "$json") == '{"identity":"i","operations":[{"mkdir":"/one"}]}' ]]
+	status_is 0 vmsnap --rollback a@bare
+	[[ $(field applied) == null ]]
+	[[ $(jq -c .applied "$json") == null ]]
+	# the others are still there, and go with their snapshots
+	status_is 0 vmsnap --rollback a@one
+	[[ $(jq -r '.applied.identity' "$json") == i ]]
+	[[ $(stat -c %a "$VMPIPE_ROOT/vms/a/snapshot-one.json") == 600 ]]
+	status_is 0 vmsnap --delete a@one a@bare
+	[[ -z $(find "$VMPIPE_ROOT/vms/a" -name 'snapshot-*') ]]
+
+	# one that qemu-img has made says nothing of it
+	qemu-img snapshot -c foreign "$disk"
+	status_is 0 vmsnap --rollback a@foreign
+	[[ $(jq -r '.applied.identity' "$json") == i ]]
+}
+
 @test "a disk grown since has its old size again" {
 	vmsnap a@small >/dev/null
 	qemu-img resize -q "$disk" 2M
