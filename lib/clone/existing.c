@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "lib/clone/mode.h"
 #include "lib/record/drift.h"
 #include "lib/record/uuid.h"
@@ -175,6 +176,24 @@ vm_existing_grow(struct vm_store *store, const struct vm_json *stored,
 	return vm_vm_save(store, now, err) == -1 ? -1 : 1;
 }
 
+/* What was done by hand is done again: vmcustomize goes by the record. */
+static int
+keep_operations(const struct vm_json *stored, struct vm_json *wanted,
+    struct vm_error *err)
+{
+	const struct vm_json *ops = vm_json_get(stored, "applied.operations");
+
+	if (vm_json_count(ops) == 0)
+		return 0;
+	vm_log(VM_LOG_WARN,
+	    "%s: its disk is made anew, without what was applied by hand; run: "
+	    "vmcustomize %s",
+	    vm_json_string(stored, "name", ""),
+	    vm_json_string(stored, "name", ""));
+	return vm_json_set(wanted, "applied.operations", vm_json_copy(ops),
+	    err);
+}
+
 int
 vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
     struct vm_json *wanted, struct vm_error *err)
@@ -200,6 +219,8 @@ vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
 			-1)
 			return -1;
 	}
+	if (keep_operations(stored, wanted, err) == -1)
+		return -1;
 	/* another disk under the same identity: to its guest, another past */
 	if (vm_uuid_renew_generation(wanted, err) == -1)
 		return -1;

@@ -229,6 +229,21 @@ names() { jq -r .name <<<"$output" | paste -sd ' '; }
 	jq -e '.copy_of == null' "$VMPIPE_ROOT/vms/other/vm.json"
 }
 
+@test "built again, it knows what was applied by hand" {
+	json=$VMPIPE_ROOT/vms/box/vm.json
+	vmclone --from base box >/dev/null
+	jq -c '.applied = {customize: "c", instance: "i", identity: "n",
+	    operations: [{mkdir: "/srv"}]}' "$json" >new
+	cat new >"$json"
+	status_is 0 vmclone --from base --set cpus=2 box
+	err_has 'without what was applied by hand; run: vmcustomize box'
+	for record in "$output" "$(cat "$json")"; do
+		[ "$(jq -c .applied <<<"$record")" = '{"operations":[{"mkdir":"/srv"}]}' ]
+	done
+	status_is 0 vmclone -q --from base --set cpus=2 box
+	err_is ''
+}
+
 @test "private networks: addresses known, unique, kept; a card for ssh" {
 	role '{"replicas": 3, "networks": [{"private": "shop"}]}' >in
 	vmclone <in >first
