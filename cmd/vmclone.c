@@ -132,6 +132,17 @@ explain(const struct opts *o, struct vm_error *err)
 	    o->values.operands[0]);
 }
 
+/* Names are operands; what is read says what to clone. */
+static struct vm_json *
+refuse_name(void *context, const char *name, struct vm_error *err)
+{
+	(void)context;
+	vm_error_set(err, VM_E_DATA, "bad_record",
+	    "a name, where an image's record is needed");
+	vm_error_hint(err, "vmclone --from ALIAS %s", name);
+	return NULL;
+}
+
 static int
 run(const struct opts *o, struct vm_error *err)
 {
@@ -159,7 +170,8 @@ run(const struct opts *o, struct vm_error *err)
 		.no_host_keys = o->no_host_keys,
 		.dry_run = o->values.dry_run,
 	};
-	const struct vm_input input = { .allow_empty = o->values.allow_empty };
+	const struct vm_input input = { .allow_empty = o->values.allow_empty,
+		.resolve = refuse_name };
 	VM_CLEAN_RECORDS struct vm_records records = { 0 };
 	VM_CLEAN_STORE struct vm_store *store = NULL;
 

@@ -76,14 +76,13 @@ static int
 check_options(const struct opts *o, struct vm_error *err)
 {
 	if (o->images + o->repair + o->identity > 1)
-		return vm_error_set(err, VM_E_USAGE, "usage",
+		return vm_cli_usage(&cli, err,
 		    "--identity, --images and --repair: one at a time");
 	if (o->identity && o->values.operand_count > 0)
-		return vm_error_set(err, VM_E_USAGE, "usage",
+		return vm_cli_usage(&cli, err,
 		    "--identity: all VMs are compared, no names with it");
 	if (o->repair && o->values.operand_count == 0)
-		return vm_error_set(err, VM_E_USAGE, "usage",
-		    "--repair: name the VMs");
+		return vm_cli_usage(&cli, err, "--repair: name the VMs");
 	return 0;
 }
 

@@ -200,6 +200,9 @@ emit_item(struct run *run, struct vm_batch_item *item, long long each_ms,
 		    vm_json_set_int(record, "timing_ms.clone", each_ms, err) ==
 			-1)
 			return -1;
+		if (item->action == VM_BATCH_REBUILD)
+			vm_log(VM_LOG_INFO, "%s: built again",
+			    vm_json_string(record, "name", "?"));
 		vm_json_delete(record, "private");
 	}
 	item->record = NULL;

@@ -200,7 +200,11 @@ add_hint(const struct run *run, struct vm_error *err)
 							run->options->file;
 
 	if (strcmp(err->code, "exists") == 0)
-		return vm_error_hint(err, "vmexport --force %s %s", name, file);
+		return vm_error_hint(err, "vmexport --force%s%s%s %s %s",
+		    run->options->keep_identity ? " --keep-identity" : "",
+		    run->options->disk == NULL ? "" : " --disk ",
+		    run->options->disk == NULL ? "" : run->options->disk, name,
+		    file);
 	if (strcmp(err->code, "not_a_file") == 0)
 		return vm_error_hint(err, "vmexport -O %s %s - >%s",
 		    run->options->format == NULL ? "raw" : run->options->format,

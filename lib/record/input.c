@@ -112,14 +112,17 @@ next_line(struct reader *reader, char **line, size_t *len, struct vm_error *err)
 
 /* --- one record ---------------------------------------------------------- */
 
-/* In place of what could not be used; its name only when it is one. */
+/* In place of what could not be used; its name (of NAME@TAG) if it is one. */
 static struct vm_json *
-new_failed(const char *name, const char *tool, const struct vm_error *failure,
+new_failed(const char *word, const char *tool, const struct vm_error *failure,
     struct vm_error *err)
 {
 	VM_CLEAN_JSON struct vm_json *record = vm_record_new("vm", err);
+	VM_CLEAN_FREE char *name = word == NULL ?
+	    NULL :
+	    vm_buf_printf(err, "%.*s", (int)strcspn(word, "@"), word);
 
-	if (record == NULL)
+	if (record == NULL || (word != NULL && name == NULL))
 		return NULL;
 	if (name != NULL && vm_record_check_name(name, NULL) == 0 &&
 	    vm_json_set_string(record, "name", name, err) == -1)

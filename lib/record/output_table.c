@@ -43,6 +43,9 @@ add_field(const struct vm_output *output, const char *path, size_t len,
 	if (len == 0)
 		return vm_error_set(err, VM_E_USAGE, "usage",
 		    "-o: an empty field name");
+	if (path[0] == '-')
+		return vm_error_set(err, VM_E_USAGE, "usage",
+		    "-o: \"%.40s\" is no field; -o help lists them", path);
 	if (columns->count == VM_OUTPUT_COLUMNS || len >= sizeof(column->path))
 		return vm_error_set(err, VM_E_USAGE, "usage",
 		    "-o: more than %d fields, or a very long one",

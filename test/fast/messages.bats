@@ -131,3 +131,30 @@ edit()
 	status_is 64 vmsched plan a b
 	err_is 'vmsched: wrong number of operands for: vmsched plan [--detailed-exitcode] [--prune] MANIFEST; run: vmsched --help'
 }
+
+@test "a name where a record is needed, and options for fields" {
+	status_is 65 vmclone <<<new
+	err_is "vmclone: new: a name, where an image's record is needed; run: vmclone --from ALIAS new"
+	[ "$(jq -r .name <<<"$output")" = new ]
+	status_is 64 vmclone --from base -o -n new
+	err_is 'vmclone: -o: "-n" is no field; -o help lists them'
+	[ "$(ls "$VMPIPE_ROOT/vms")" = $'a\nb' ]
+	status_is 64 vmdoctor --repair
+	err_is 'vmdoctor: --repair: name the VMs; run: vmdoctor --help'
+}
+
+@test "what is wrong with NAME@TAG is said of NAME" {
+	status_is 66 vmsnap none@x
+	err_is 'vmsnap: none: no such VM; run: vmls'
+	[ "$(jq -r .name <<<"$output")" = none ]
+	status_is 64 vmsnap a@Bad
+	err_is 'vmsnap: a: "Bad" is no tag: lower-case letters, digits and dashes, not digits alone'
+}
+
+@test "a VM built again, and a file that is there: said with all it takes" {
+	status_is 0 vmclone --from base -v --size 8M a
+	err_is 'vmclone: a: built again'
+	vmexport -q --keep-identity b b.qcow2 >/dev/null
+	status_is 73 vmexport --keep-identity b b.qcow2
+	err_is 'vmexport: b: b.qcow2: already there; run: vmexport --force --keep-identity b b.qcow2'
+}
