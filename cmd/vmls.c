@@ -142,7 +142,7 @@ check(const struct opts *o, struct vm_error *err)
 	if (o->tree + (o->why != NULL) + o->has_format > 1)
 		return refuse("--tree, --why and --format: one at a time", err);
 	if ((o->tree || o->why != NULL) && (listing || o->has_type))
-		return refuse("--tree and --why take no patterns", err);
+		return refuse("--tree, --why: no names, -s, -t, --state", err);
 	if (o->has_format && (text || (o->has_type && o->type != VM_VIEW_VMS)))
 		return refuse("--format prints VMs in a form of its own", err);
 	if (o->states.count > 0 && o->type != VM_VIEW_VMS)

@@ -203,7 +203,9 @@ report_unmatched(const struct list *list)
 			continue;
 		vm_error_set(&failure, VM_E_NO_INPUT, "not_found",
 		    "%s: no such %s", options->patterns[i],
-		    options->type == VM_VIEW_VMS ? "VM" : types[options->type]);
+		    options->type == VM_VIEW_VMS     ? "VM" :
+			options->type == VM_VIEW_OLD ? "old disk" :
+						       types[options->type]);
 		vm_error_hint(&failure, "vmls -t %s", types[options->type]);
 		vm_log_failure(&failure);
 		vm_cli_note(failure.kind);

@@ -161,7 +161,7 @@ box2-log\tattached\tbox2\t1073741824\t-'
 	    .vm == "shop-web-2" and .refer > .used' <<<"$output"
 	[[ $output != *private* ]]
 	status_is 66 vmls -t old box
-	err_has 'box: no such old'
+	err_has 'box: no such old disk; run: vmls -t old'
 }
 
 @test "sorting, also the other way round" {
