@@ -103,6 +103,8 @@ small_image()
 	cd theirs
 	export VMPIPE_ROOT=$PWD/store
 	plain() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+	plain vmls --version >/dev/null 2>&1 ||
+	    skip 'expected: nobody else may reach this tree'
 	export -f make_store
 	plain bash -c 'make_store 777'
 	[ "$(plain vmls -Ho name)" = m-1 ]
