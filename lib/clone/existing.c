@@ -194,6 +194,18 @@ keep_operations(const struct vm_json *stored, struct vm_json *wanted,
 	    err);
 }
 
+/* One that is lost must not be made anew, empty, in its place. */
+static int
+check_volumes(struct vm_store *store, const struct vm_json *stored,
+    struct vm_error *err)
+{
+	VM_CLEAN_FD int dir_fd = vm_store_open_object(store, VM_STORE_VMS,
+	    vm_json_string(stored, "name", ""), err);
+
+	return dir_fd == -1 ? -1 :
+			      vm_volume_check_all(store, stored, dir_fd, err);
+}
+
 int
 vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
     struct vm_json *wanted, struct vm_error *err)
@@ -219,7 +231,8 @@ vm_existing_keep(struct vm_store *store, const struct vm_clone_options *options,
 			-1)
 			return -1;
 	}
-	if (keep_operations(stored, wanted, err) == -1)
+	if (check_volumes(store, stored, err) == -1 ||
+	    keep_operations(stored, wanted, err) == -1)
 		return -1;
 	/* another disk under the same identity: to its guest, another past */
 	if (vm_uuid_renew_generation(wanted, err) == -1)

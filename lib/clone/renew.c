@@ -11,6 +11,7 @@
 #include "lib/store/further.h"
 #include "lib/store/old.h"
 #include "lib/store/vm.h"
+#include "lib/store/volume.h"
 
 /* "debian-12@3", or the beginning of the image's id. */
 static char *
@@ -266,8 +267,10 @@ vm_renew_build(struct vm_renew *renew, struct vm_error *err)
 	    name, err);
 	VM_CLEAN_PUBLISH struct vm_publish publish = { .store = NULL };
 
-	if (old == -1 || set_upgrade(renew, err) == -1 ||
-	    set_cards(renew, err) == -1 ||
+	/* or an empty one would be made in the place of one that is lost */
+	if (old == -1 ||
+	    vm_volume_check_all(renew->store, renew->stored, old, err) == -1 ||
+	    set_upgrade(renew, err) == -1 || set_cards(renew, err) == -1 ||
 	    vm_publish_begin(renew->store, &publish, err) == -1 ||
 	    add_disks(renew, old, &publish, err) == -1 ||
 	    vm_build_clone(&renew->source, renew->next, true, old, &publish,

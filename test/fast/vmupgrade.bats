@@ -400,6 +400,26 @@ in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 	qemu-io -f qcow2 -c 'read -q -P 1 0 64k' "$more"
 }
 
+@test "a volume that is lost or another one is not replaced by an empty one" {
+	vmclone --from img --set 'volumes=[{name: data, size: 8M}]' box >/dev/null
+	edit box '.started = true | .state = "stopped"'
+	image 2
+	echo precious |
+	    dd of="$VMPIPE_ROOT/vms/box/volume-data.raw" conv=notrunc status=none
+	rm -r "$VMPIPE_ROOT/volumes/box-data"
+	status_is 65 vmupgrade box
+	err_has 'volume box-data: not in the store; run: vmdoctor --repair box'
+	[ ! -e "$VMPIPE_ROOT/volumes/box-data" ]
+	status_is 0 vmdoctor --repair box
+	status_is 0 vmupgrade box
+	grep -q precious "$VMPIPE_ROOT/vms/box/volume-data.raw"
+	image 3
+	cp "$VMPIPE_ROOT/vms/box/volume-data.raw" another
+	mv another "$VMPIPE_ROOT/volumes/box-data/disk.raw"
+	status_is 65 vmupgrade box
+	err_has 'is another file'
+}
+
 @test "a raw clone stays one" {
 	vmclone --from img --mode copy box >/dev/null
 	edit box '.started = true | .state = "stopped"'

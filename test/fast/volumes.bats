@@ -319,3 +319,18 @@ started() { jq '.started = true' "$1/vm.json" >x && cat x >"$1/vm.json"; }
 	    $VMPIPE_ROOT/vms/shop-db-1/volume-data.raw ]]
 	no_litter
 }
+
+@test "a VM that is built again has the volume that it had, or is not" {
+	vmclone --from base --set 'volumes=[{name: data, size: 8M}]' keeper >/dev/null
+	echo precious |
+	    dd of="$VMPIPE_ROOT/vms/keeper/volume-data.raw" conv=notrunc status=none
+	rm -r "$VMPIPE_ROOT/volumes/keeper-data"
+	status_is 65 vmclone --from base --set cpus=3 \
+	    --set 'volumes=[{name: data, size: 8M}]' keeper
+	err_has 'run: vmdoctor --repair keeper'
+	[ ! -e "$VMPIPE_ROOT/volumes/keeper-data" ]
+	status_is 0 vmdoctor --repair keeper
+	status_is 0 vmclone --from base --set cpus=3 \
+	    --set 'volumes=[{name: data, size: 8M}]' keeper
+	grep -q precious "$VMPIPE_ROOT/vms/keeper/volume-data.raw"
+}
