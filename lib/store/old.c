@@ -161,11 +161,13 @@ vm_old_find(struct vm_store *store, const struct vm_json *vm,
 
 	if (found != NULL)
 		return found;
-	if (!vm_error_is_set(&cause))
-		fail_not_found(old_name != NULL ?
-			old_name :
-			vm_json_string(vm, "name", ""),
-		    &cause);
+	if (!vm_error_is_set(&cause)) {
+		vm_error_set(&cause, VM_E_NO_INPUT, "old_not_found",
+		    "%s: no disk of this VM that an upgrade has replaced",
+		    old_name != NULL ? old_name :
+				       vm_json_string(vm, "name", ""));
+		vm_error_hint(&cause, "vmls -t old");
+	}
 	if (err != NULL)
 		*err = cause;
 	return NULL;

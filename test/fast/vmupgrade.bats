@@ -175,7 +175,7 @@ in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 	stands
 	status_is 0 vmupgrade --rollback --to box.1 box
 	status_is 66 vmupgrade --rollback --to box.2 box
-	err_is 'vmupgrade: box: box.2: no disk that an upgrade has replaced; run: vmls -t old'
+	err_is 'vmupgrade: box: box.2: no disk of this VM that an upgrade has replaced; run: vmls -t old'
 	vmgc --old >/dev/null
 	status_is 66 vmupgrade --rollback box
 	[ "$(jq -r .error.code <<<"$output")" = old_not_found ]
