@@ -169,7 +169,7 @@ vm_existing_grow(struct vm_store *store, const struct vm_json *stored,
 	if (now == NULL ||
 	    vm_json_set(now, "spec.volumes", vm_json_copy(volumes), err) ==
 		-1 ||
-	    vm_volume_grow_all(store, now, &changed, err) == -1)
+	    vm_volume_grow_all(store, now, false, &changed, err) == -1)
 		return -1;
 	if (!changed)
 		return 0;

@@ -96,7 +96,7 @@ prepare_volumes(const struct vm_launch *launch, struct vm_error *err)
 
 	if (vm_volume_check_all(launch->store, record, launch->dir_fd, err) ==
 		-1 ||
-	    vm_volume_grow_all(launch->store, record, &grown, err) == -1)
+	    vm_volume_grow_all(launch->store, record, true, &grown, err) == -1)
 		return -1;
 	if (!grown || vm_drift_has_disks(record, vm_json_get(record, "spec")))
 		return 0;

@@ -101,11 +101,12 @@ bool vm_volume_is_to_grow(struct vm_store *store, const struct vm_json *record,
 
 /*
  * Make those that record's role wants larger as large, and note that in
- * record's disks; *changed says whether any was.  The caller holds the VM's
- * lock and nobody runs it.
+ * record's disks; *changed says whether any was.  One that is larger stays so
+ * if it may, as a VM that went back to an older role must start; else it is
+ * VM_E_USAGE "bad_size".  The caller holds the VM's lock and nobody runs it.
  */
 int vm_volume_grow_all(struct vm_store *store, struct vm_json *record,
-    bool *changed, struct vm_error *err) VM_MUST_CHECK;
+    bool may_be_larger, bool *changed, struct vm_error *err) VM_MUST_CHECK;
 
 /*
  * Are all volumes of the record in the store, and linked into the VM's

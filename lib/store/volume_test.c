@@ -391,18 +391,36 @@ test_grow_all(void **state)
 	struct vm_error err = { 0 };
 	bool changed;
 
-	assert_int_equal(0, vm_volume_grow_all(store, record, &changed, &err));
+	assert_int_equal(0,
+	    vm_volume_grow_all(store, record, false, &changed, &err));
 	assert_false(changed);
 	assert_int_equal(0,
 	    vm_json_set(record, "spec",
 		parse("{\"volumes\":[{\"name\":\"d\",\"size\":\"24M\"},"
 		      "{\"name\":\"new\",\"size\":\"24M\"}]}"),
 		&err));
-	assert_int_equal(0, vm_volume_grow_all(store, record, &changed, &err));
+	assert_int_equal(0,
+	    vm_volume_grow_all(store, record, false, &changed, &err));
 	assert_true(changed);
 	assert_int_equal(24 * MIB, vm_json_int(record, "disks.1.size", 0));
 	assert_disk(store, "a-d", 24 * MIB, 2);
 	assert_int_equal(1, fixture_count(store, VM_STORE_VOLUMES));
+
+	/* gone back to a role that wants less: it starts, with what there is */
+	assert_int_equal(0,
+	    vm_json_set(record, "spec",
+		parse("{\"volumes\":[{\"name\":\"d\",\"size\":\"8M\"}]}"),
+		&err));
+	assert_int_equal(-1,
+	    vm_volume_grow_all(store, record, false, &changed, &err));
+	assert_string_equal("bad_size", err.code);
+	assert_int_equal(0,
+	    vm_json_set_int(record, "disks.1.size", 8 * MIB, &err));
+	assert_int_equal(0,
+	    vm_volume_grow_all(store, record, true, &changed, &err));
+	assert_true(changed);
+	assert_int_equal(24 * MIB, vm_json_int(record, "disks.1.size", 0));
+	assert_disk(store, "a-d", 24 * MIB, 2);
 }
 
 int

@@ -32,10 +32,32 @@ find_disk(const struct vm_json *record, const char *name)
 	return NULL;
 }
 
-static int
-grow(struct vm_store *store, const struct vm_json *wanted, struct vm_json *disk,
-    bool *changed, struct vm_error *err)
+/* What is wanted of one that is larger than that: that it stays so. */
+static struct vm_json *
+allow_larger(const struct vm_volume *volume, const struct vm_json *wanted,
+    struct vm_error *err)
 {
+	VM_CLEAN_JSON struct vm_json *copy = vm_json_copy(wanted);
+	uint64_t is = (uint64_t)vm_json_int(volume->facts, "size", 0), size;
+	char text[32];
+
+	if (copy == NULL) {
+		vm_error_nomem(err);
+		return NULL;
+	}
+	snprintf(text, sizeof(text), "%ju", (uintmax_t)is);
+	if (vm_size_parse(vm_json_string(wanted, "size", ""), &size, err) ==
+		-1 ||
+	    (size < is && vm_json_set_string(copy, "size", text, err) == -1))
+		return NULL;
+	return VM_TAKE(copy);
+}
+
+static int
+grow(struct vm_store *store, const struct vm_json *wanted, bool may_be_larger,
+    struct vm_json *disk, bool *changed, struct vm_error *err)
+{
+	VM_CLEAN_JSON struct vm_json *allowed = NULL;
 	VM_CLEAN_VOLUME struct vm_volume volume = { .dir_fd = -1,
 		.lock_fd = -1 };
 	int64_t was = vm_json_int(disk, "size", 0), is;
@@ -43,7 +65,10 @@ grow(struct vm_store *store, const struct vm_json *wanted, struct vm_json *disk,
 
 	if (vm_volume_open(store, vm_json_string(disk, "volume", ""), &volume,
 		err) == -1 ||
-	    vm_volume_fit(store, &volume, wanted, err) == -1)
+	    (may_be_larger &&
+		(allowed = allow_larger(&volume, wanted, err)) == NULL) ||
+	    vm_volume_fit(store, &volume, may_be_larger ? allowed : wanted,
+		err) == -1)
 		return -1;
 	is = vm_json_int(volume.facts, "size", 0);
 	if (is == was)
@@ -81,7 +106,7 @@ vm_volume_is_to_grow(struct vm_store *store, const struct vm_json *record,
 
 int
 vm_volume_grow_all(struct vm_store *store, struct vm_json *record,
-    bool *changed, struct vm_error *err)
+    bool may_be_larger, bool *changed, struct vm_error *err)
 {
 	const struct vm_json *wanted = vm_json_get(record, "spec.volumes");
 
@@ -91,7 +116,8 @@ vm_volume_grow_all(struct vm_store *store, struct vm_json *record,
 		struct vm_json *disk = find_disk(record,
 		    vm_json_string(one, "name", ""));
 
-		if (disk != NULL && grow(store, one, disk, changed, err) == -1)
+		if (disk != NULL &&
+		    grow(store, one, may_be_larger, disk, changed, err) == -1)
 			return -1;
 	}
 	return 0;

@@ -78,6 +78,17 @@ stopped() { vmstop s-r-1 >/dev/null; }
 	vmstop -f s-r-1 >/dev/null
 }
 
+@test "a VM that went back to a role with a smaller volume starts all the same" {
+	vmclone --from tiny --set memory=128M \
+	    --set 'volumes=[{name: data, size: 8M}]' \
+	    --set 'ready={serial: "tiny tiny ready"}' box >/dev/null
+	truncate -s 16M "$VMPIPE_ROOT/volumes/box-data/disk.raw"
+	status_is 0 vmdeploy box
+	[[ $(jq '.disks[1].size' <<<"$output") == 16777216 ]]
+	[[ $(stat -c %s "$VMPIPE_ROOT/volumes/box-data/disk.raw") == 16777216 ]]
+	vmstop -f box >/dev/null
+}
+
 @test "a guest with systemd mounts it at boot, and its file system grows with it" {
 	requires ssh-keygen "$VMPIPE_GUESTS/debian.qcow2"
 	ssh-keygen -q -t ed25519 -N '' -f key
