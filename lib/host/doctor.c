@@ -119,8 +119,8 @@ check_space(struct vm_store *store, struct vm_doctor_finding *finding)
 				     VM_DOCTOR_OK,
 	    "%s free", vm_size_format(bytes, false, text));
 	if (finding->result != VM_DOCTOR_OK)
-		snprintf(finding->fix, sizeof(finding->fix), "df -h %.400s",
-		    store->root);
+		snprintf(finding->fix, sizeof(finding->fix),
+		    "vmgc -n --trash; df -h %.400s", store->root);
 }
 
 static void
