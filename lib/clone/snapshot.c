@@ -47,6 +47,8 @@ vm_snapshot_resolve(void *store, const char *name, struct vm_error *err)
 	if ((at = strchr(vm, '@')) == NULL) {
 		vm_error_set(err, VM_E_USAGE, "bad_tag",
 		    "%.80s: no tag: a snapshot is NAME@TAG", name);
+		if (vm_record_check_name(name, NULL) == 0)
+			vm_error_hint(err, "vmsnap -l %s", name);
 		return NULL;
 	}
 	*at++ = '\0';
@@ -303,9 +305,11 @@ do_one(struct vm_store *store, const struct vm_snapshot_options *options,
 	const char *name = vm_json_string(record, "name", "");
 	const char *tag = vm_json_string(record, "snapshot.tag", NULL);
 
-	if (!vm_record_is_kind(record, "vm") || tag == NULL)
-		return vm_error_set(err, VM_E_DATA, "bad_record",
+	if (!vm_record_is_kind(record, "vm") || tag == NULL) {
+		vm_error_set(err, VM_E_DATA, "bad_record",
 		    "the record names no snapshot: a snapshot is NAME@TAG");
+		return vm_error_hint(err, "vmsnap -l %s", name);
+	}
 	if (check_tag(tag, err) == -1 ||
 	    vm_snapshot_vm_open(store, name, &vm, err) == -1 ||
 	    vm_vm_check_facts(vm.record, record, err) == -1 ||

@@ -88,7 +88,7 @@ tags() { qemu-img snapshot -l "${1:-$disk}" | awk 'NR > 2 { print $2 }'; }
 	# a record of vmsnap's own names its snapshot
 	status_is 0 bash -c 'vmsnap a@z | vmsnap --delete'
 	status_is 65 bash -c 'vmls --json b | vmsnap'
-	err_has 'vmsnap: b: the record names no snapshot'
+	err_is 'vmsnap: b: the record names no snapshot: a snapshot is NAME@TAG; run: vmsnap -l b'
 	status_is 0 bash -c 'vmsnap -lHo name | vmsnap --delete'
 	status_is 0 vmsnap -l
 	[[ $output != *@* ]]
@@ -115,7 +115,7 @@ tags() { qemu-img snapshot -l "${1:-$disk}" | awk 'NR > 2 { print $2 }'; }
 	done
 	status_is 0 vmsnap a@2026-11-23
 	status_is 64 vmsnap --delete a@ b
-	err_has 'vmsnap: b: no tag: a snapshot is NAME@TAG'
+	err_has 'vmsnap: b: no tag: a snapshot is NAME@TAG; run: vmsnap -l b'
 	status_is 64 vmsnap --delete a
 	status_is 64 vmsnap -l --delete a@x
 	status_is 64 vmsnap ../a@x
