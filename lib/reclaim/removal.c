@@ -154,6 +154,11 @@ remove_vm(struct removal *removal, struct vm_json *record, char **moved,
 		planned = plan_removal(removal, record, err);
 	if (planned != 0)
 		return planned == -1 ? -1 : 0;
+	/* whatever else that VM does */
+	if (check_record(store, name, record, err) == -1 &&
+	    err->kind == VM_E_EXISTS)
+		return -1;
+	vm_error_clear(err);
 	lock = take_lock(removal, name, err);
 	if (lock == -1 && is_gone(removal, record, err)) {
 		vm_error_clear(err);
@@ -305,8 +310,11 @@ stop_running(struct removal *removal, const struct vm_records *records,
 		const char *name = vm_json_string(records->items[i], "name",
 		    "");
 
+		/* another VM of that name is not stopped either */
 		if (is_ours(records->items[i]) &&
-		    vm_vm_is_busy(removal->store, name, NULL) == 1)
+		    vm_vm_is_busy(removal->store, name, NULL) == 1 &&
+		    check_record(removal->store, name, records->items[i],
+			NULL) == 0)
 			argv[n++] = name;
 	}
 	if (n > 3 &&

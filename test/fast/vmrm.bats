@@ -106,6 +106,20 @@ snapshot_of()
 	[ -d "$VMPIPE_ROOT/trash/b.1" ]
 }
 
+@test "-f with the record of another VM of that name stops nothing: 73" {
+	mkdir bin
+	printf '%s\n' '#!/bin/sh' "echo \"\$*\" >>$PWD/calls" >bin/vmstop
+	chmod +x bin/vmstop
+	vmrm a >/dev/null
+	vmclone --from box a >/dev/null
+	hold a
+	PATH=$PWD/bin:$PATH
+	status_is 73 vmrm -f < <(head -1 clones)
+	[ "$(field error.code)" = stale_record ]
+	[ ! -e calls ]
+	[ -d "$VMPIPE_ROOT/vms/a" ]
+}
+
 @test "-f, and vmstop fails: 69, untouched" {
 	hold a
 	mkdir bin
