@@ -141,6 +141,17 @@ vm_removal_say_left(const struct vm_store *store, char *const *removed,
 
 /* --- brought back ----------------------------------------------------------*/
 
+/* Without a VM the record is of what was removed; one that is there is not. */
+static int
+note_removed(const struct vm_store *store, struct vm_json *record,
+    struct vm_error *err)
+{
+	return faccessat(store->fds[VM_STORE_VMS], name_of(record), F_OK,
+		   AT_SYMLINK_NOFOLLOW) == 0 ?
+	    0 :
+	    vm_json_set_string(record, "state", "removed", err);
+}
+
 static int
 count_in_trash(struct vm_store *store, const char *vm, struct vm_error *err)
 {
@@ -174,7 +185,7 @@ vm_removal_restore_volumes(struct vm_store *store, bool dry_run,
 		    1;
 	}
 	if (vm_volume_untrash_all(store, name_of(record), ids, err) == -1 ||
-	    vm_json_set_string(record, "state", "removed", err) == -1 ||
+	    note_removed(store, record, err) == -1 ||
 	    vm_json_set(record, "volumes", VM_TAKE(ids), err) == -1)
 		return -1;
 	return 1;

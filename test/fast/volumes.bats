@@ -334,3 +334,13 @@ started() { jq '.started = true' "$1/vm.json" >x && cat x >"$1/vm.json"; }
 	    --set 'volumes=[{name: data, size: 8M}]' keeper
 	grep -q precious "$VMPIPE_ROOT/vms/keeper/volume-data.raw"
 }
+
+@test "volumes that come back to a VM that is there: it is not called removed" {
+	vmclone --from base --set 'volumes=[{name: data, size: 8M}]' one >/dev/null
+	vmrm --volumes one >/dev/null
+	rm -r "$VMPIPE_ROOT"/trash/one.*
+	vmclone --from base one >/dev/null
+	status_is 0 vmrm --undo one
+	[[ $(field '.volumes[0], .state' | xargs) == 'one-data null' ]]
+	[[ -d $VMPIPE_ROOT/vms/one && -d $VMPIPE_ROOT/volumes/one-data ]]
+}
