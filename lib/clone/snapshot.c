@@ -305,7 +305,10 @@ do_one(struct vm_store *store, const struct vm_snapshot_options *options,
 	const char *name = vm_json_string(record, "name", "");
 	const char *tag = vm_json_string(record, "snapshot.tag", NULL);
 
-	if (!vm_record_is_kind(record, "vm") || tag == NULL) {
+	if (!vm_record_is_kind(record, "vm"))
+		return vm_error_set(err, VM_E_DATA, "not_a_vm",
+		    "not the record of a VM");
+	if (tag == NULL) {
 		vm_error_set(err, VM_E_DATA, "bad_record",
 		    "the record names no snapshot: a snapshot is NAME@TAG");
 		return vm_error_hint(err, "vmsnap -l %s", name);

@@ -330,9 +330,10 @@ say(const struct vm_prune_options *options, const struct vm_prune_plan *plan)
 	if (options->has_max_space && plan->bytes > options->max_space)
 		vm_log(VM_LOG_WARN,
 		    "%s remain, more than %s: the rest is in use, pinned or in "
-		    "the trash",
+		    "the trash%s",
 		    vm_size_format(plan->bytes, false, has),
-		    vm_size_format(options->max_space, false, limit));
+		    vm_size_format(options->max_space, false, limit),
+		    options->trash ? "" : "; run: vmgc -n --trash");
 }
 
 int

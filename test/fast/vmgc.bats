@@ -57,7 +57,7 @@ nothing_dangles()
 	[ "$(images)" = 'a@1 b@1 d@1 ' ]
 	status_is 0 vmgc --max-space 0
 	[ "$(gone)" = $'image d@1 removed\nimage b@1 removed' ]
-	err_has 'remain, more than 0: the rest is in use, pinned or in the trash'
+	err_has 'remain, more than 0: the rest is in use, pinned or in the trash; run: vmgc -n --trash'
 	[ "$(images)" = 'a@1 ' ]
 	nothing_dangles
 }

@@ -89,6 +89,8 @@ tags() { qemu-img snapshot -l "${1:-$disk}" | awk 'NR > 2 { print $2 }'; }
 	status_is 0 bash -c 'vmsnap a@z | vmsnap --delete'
 	status_is 65 bash -c 'vmls --json b | vmsnap'
 	err_is 'vmsnap: b: the record names no snapshot: a snapshot is NAME@TAG; run: vmsnap -l b'
+	status_is 65 bash -c 'vmfetch box | vmsnap'
+	err_has 'not the record of a VM'
 	status_is 0 bash -c 'vmsnap -lHo name | vmsnap --delete'
 	status_is 0 vmsnap -l
 	[[ $output != *@* ]]
