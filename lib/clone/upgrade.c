@@ -257,8 +257,13 @@ rollback_vm(struct upgrade *u, const struct vm_json *stored,
 	VM_CLEAN_FREE char *old = vm_old_find(u->store, stored, u->options->to,
 	    err);
 
-	if (old == NULL || exchange(u, old, err) == -1)
+	if (old == NULL)
 		return -1;
+	if (exchange(u, old, err) == -1) {
+		if (u->down_ms != 0 && deploy(u, NULL) == -1)
+			vm_error_hint(err, "vmdeploy %s", u->name);
+		return vm_error_wrap(err, "not changed back");
+	}
 	if (!u->ran || u->options->no_start || deploy(u, err) == 0)
 		return 0;
 	vm_error_wrap(err, "changed back, but not started");

@@ -420,6 +420,21 @@ in_old() { (cd "$VMPIPE_ROOT/old" && echo *); }
 	err_has 'is another file'
 }
 
+@test "a rollback that fails once the VM is stopped starts it again" {
+	run_box
+	vmupgrade box >/dev/null
+	runs
+	exec 9<"$VMPIPE_ROOT/old/box.1"
+	flock 9
+	status_is 75 vmupgrade --rollback box
+	err_has 'not changed back: old/box.1: another command works on it'
+	exec 9<&-
+	runs
+	[ "$(stored .image.generation)" = 2 ]
+	status_is 0 vmupgrade --rollback box
+	[ "$(stored .image.generation)" = 1 ]
+}
+
 @test "a raw clone stays one" {
 	vmclone --from img --mode copy box >/dev/null
 	edit box '.started = true | .state = "stopped"'
