@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "lib/base/fd.h"
 #include "lib/base/size.h"
 #include "lib/clone/snapshot_vm.h"
 #include "lib/disk/copy.h"
@@ -81,14 +80,15 @@ make_copy(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
 	    (!source->is_raw &&
 		vm_snapshot_vm_drop(publish->dir_fd, file, fd, err) == -1))
 		return -1;
-	return vm_fresh_describe(disk, source->chain.virtual_size, err);
+	if (vm_fresh_describe(disk, source->chain.virtual_size, err) == -1)
+		return -1;
+	return vm_publish_seal(publish, fd, 0600, err);
 }
 
 static int
 make_disk(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
     uint64_t size_bytes, struct vm_publish *publish, struct vm_error *err)
 {
-	VM_CLEAN_FD int fd = -1;
 	int rc;
 
 	if (source->disk_fd >= 0)
@@ -98,10 +98,7 @@ make_disk(const struct vm_source *source, struct vm_json *disk, bool copy_ok,
 	if (rc == -1 && err != NULL && strcmp(err->code, "no_reflink") == 0)
 		vm_error_hint(err,
 		    "vmclone with --copy-ok, or with --mode overlay");
-	if (rc == -1)
-		return -1;
-	fd = vm_fd_open_regular(publish->dir_fd, vm_vm_disk_file(disk), err);
-	return fd == -1 ? -1 : vm_publish_seal(publish, fd, 0600, err);
+	return rc;
 }
 
 /* The lock file outlives every replacement of the directory. */

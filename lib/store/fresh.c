@@ -43,7 +43,17 @@ vm_fresh_describe(struct vm_json *disk, uint64_t size_bytes,
 static int
 create(struct vm_publish *publish, const char *file, struct vm_error *err)
 {
-	if (unlinkat(publish->dir_fd, file, 0) == -1 && errno != ENOENT)
+	struct vm_error first = { 0 };
+	int fd = vm_publish_create(publish, file, &first);
+
+	if (fd != -1)
+		return fd;
+	if (first.kind != VM_E_EXISTS) {
+		if (err != NULL)
+			*err = first;
+		return -1;
+	}
+	if (unlinkat(publish->dir_fd, file, 0) == -1)
 		return vm_error_errno(err, errno, "%s", file);
 	return vm_publish_create(publish, file, err);
 }
@@ -114,14 +124,17 @@ vm_fresh_make(struct vm_publish *publish, const struct vm_chain *chain,
 
 	if (fd == -1)
 		return -1;
-	if (!vm_fresh_is_raw(disk))
-		return make_overlay(fd, chain, disk, err);
+	if (!vm_fresh_is_raw(disk)) {
+		if (make_overlay(fd, chain, disk, err) == -1)
+			return -1;
+		return vm_publish_seal(publish, fd, 0600, err);
+	}
 	if ((master = open_master(chain, err)) == -1 ||
 	    copy_master(fd, master, disk, copy_ok, err) == -1)
 		return -1;
 	if (ftruncate(fd, (off_t)vm_json_int(disk, "size", 0)) == -1)
 		return vm_error_errno(err, errno, "%s", vm_vm_disk_file(disk));
-	return 0;
+	return vm_publish_seal(publish, fd, 0600, err);
 }
 
 int

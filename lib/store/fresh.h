@@ -31,8 +31,8 @@ int vm_fresh_describe(struct vm_json *disk, uint64_t size_bytes,
 
 /*
  * Make the file of a disk that has been described, in an object that is being
- * built, in the place of one from a try that failed; not sealed.  copy_ok: what
- * cannot be a reflink becomes a copy, and its mode says so.  VM_E_USAGE
+ * built, in the place of one from a try that failed; sealed (0600).  copy_ok:
+ * what cannot be a reflink becomes a copy, and its mode says so.  VM_E_USAGE
  * "bad_size" or "bad_overlay", VM_E_UNAVAILABLE "no_reflink", VM_E_NO_INPUT
  * "image_not_found" (it is gone since the chain was opened), VM_E_IO,
  * VM_E_INTERRUPTED.

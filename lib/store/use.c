@@ -16,6 +16,7 @@
 #define SLACK_S 3600	      /* a clock that is set right is no jump */
 #define AWAY_S (90 * 86400LL) /* a host may be off, or vmgc not run, so long */
 #define SECOND_NS 1000000000LL
+#define AGAIN_NS (SECOND_NS / 10)
 
 /* --- readings --------------------------------------------------------------*/
 
@@ -169,6 +170,21 @@ is_before(const struct timespec *a, const struct timespec *b)
 	    (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
+/* What was used last of all, a moment ago, need not be noted again. */
+static bool
+is_noted(int dir_fd, const char *file, const struct timespec *newest,
+    const struct timespec *now)
+{
+	int64_t since_ns = (now->tv_sec - newest->tv_sec) * SECOND_NS +
+	    now->tv_nsec - newest->tv_nsec;
+	struct stat st;
+
+	return since_ns >= 0 && since_ns < AGAIN_NS &&
+	    fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtim.tv_sec == newest->tv_sec &&
+	    st.st_mtim.tv_nsec == newest->tv_nsec;
+}
+
 void
 vm_use_note(struct vm_store *store, enum vm_store_dir dir, const char *object)
 {
@@ -186,13 +202,15 @@ vm_use_note(struct vm_store *store, enum vm_store_dir dir, const char *object)
 		clock.st_mtim = (struct timespec){ 0 };
 	}
 	clock_gettime(CLOCK_REALTIME, use);
+	name_file(dir, object, file, sizeof(file));
+	if (is_noted(store->fds[dir], file, &clock.st_mtim, use))
+		return;
 	if (!is_before(&clock.st_mtim, use)) {
 		*use = clock.st_mtim;
 		use->tv_nsec += 1;
 		if (use->tv_nsec >= SECOND_NS)
 			*use = (struct timespec){ .tv_sec = use->tv_sec + 1 };
 	}
-	name_file(dir, object, file, sizeof(file));
 	if (utimensat(store->fds[dir], file, times, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    utimensat(locks, CLOCK, times, AT_SYMLINK_NOFOLLOW) == -1)
 		return;
