@@ -4,7 +4,9 @@
 # disk space that each takes.  The same of reflinks, on XFS (root only), against
 # a loop of `cp --reflink'.  In turns, ROUNDS times; the best of each counts.
 # Nothing is removed before the end: ext4 does not use an inode again for some
-# seconds, and searches around all those that a removal before has freed.
+# seconds, and searches around all those that a removal before has freed.  For
+# the same reason BENCH_DIR had better be on a file system where nobody has just
+# removed much.
 set -euo pipefail
 # shellcheck source=bench/lib.bash
 . "${0%/*}/lib.bash"

@@ -52,7 +52,7 @@ uint64_t vm_use_age(const struct vm_use_clock *clock, int64_t then_s);
 
 /*
  * The object in images/, layers/ or files/ is being used; a failure does not
- * matter.
+ * matter.  What was used last of all less than 0.1 s ago is not noted again.
  */
 void vm_use_note(struct vm_store *store, enum vm_store_dir dir,
     const char *object);
