@@ -136,7 +136,7 @@ upgraded()
 			[[ $status != 0 ]] || break
 			status=0
 			vmupgrade -q --rollback box >out 2>err || status=$?
-			[[ $status == 0 ]] || grep -q 'no disk that' err
+			[[ $status == 0 ]] || grep -q 'no disk ' err
 			[[ $(generation "$VMPIPE_ROOT/vms/box") == 1 ]]
 			has_data "$VMPIPE_ROOT/vms/box"
 			((++points))
